@@ -43,7 +43,7 @@ export interface ParseAddressOptions {
 export const ADDRESS_CHARACTERS_MAX = 270;
 const NAME_CHARACTERS_MAX = 253;
 const B32_CHARACTERS = 52;
-const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
+const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/i;
 
 /**
  * Reads `host:port`, where the host is an IPv4 address, an IPv6 address in brackets, a DNS name, a
@@ -234,11 +234,23 @@ function canonicalIpv6(host: string): string {
     throw new AddressError("bad-ipv6", `"${host}" is not an IPv6 address.`);
   }
   // The URL parser is the one place in the runtime that prints RFC 5952 form.
-  return new URL(`http://[${host}]`).hostname.slice(1, -1);
+  return new URL(`http://[${withoutDots(host)}]`).hostname.slice(1, -1);
+}
+
+/** Bun's URL parser refuses some valid addresses that end in IPv4 form, so that form is undone. */
+function withoutDots(host: string): string {
+  return host.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, a: string, b: string, c: string, d: string) => {
+      const group = (high: string, low: string) => (256 * Number(high) + Number(low)).toString(16);
+      return `${group(a, b)}:${group(c, d)}`;
+    },
+  );
 }
 
 function checkName(host: string, lower: string): void {
-  const labels = lower.split(".");
+  // Not the lower-case form: lower-casing turns a Kelvin sign into a plain "k".
+  const labels = host.split(".");
   if (lower.length <= NAME_CHARACTERS_MAX && labels.every((label) => LABEL.test(label))) return;
   throw new AddressError(
     "bad-name",

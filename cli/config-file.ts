@@ -1,0 +1,65 @@
+import { readFileSync, statSync } from "node:fs";
+import { UsageError } from "./usage-error.ts";
+
+/** A configuration file is a page of text; anything larger is some other file. */
+const CONFIG_BYTES_MAX = 65_536;
+
+/** One `name=value` line of a configuration file. */
+export interface ConfigLine {
+  readonly name: string;
+  readonly value: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+/**
+ * Reads a file in monero.conf's format.
+ *
+ * @param file its path
+ * @throws UsageError `bad-config-file`, with the line where there is one
+ */
+export function readConfigFile(file: string): ConfigLine[] {
+  let text: string;
+  try {
+    if (statSync(file).size > CONFIG_BYTES_MAX) {
+      throw new UsageError(
+        "bad-config-file",
+        `${file} has over ${CONFIG_BYTES_MAX} bytes; that is no configuration.`,
+      );
+    }
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError("bad-config-file", `--config-file ${file} can't be read (${reason}).`);
+  }
+  return parseConfig(text, file);
+}
+
+/**
+ * Reads monero.conf's format: `name=value` a line, a bare `name` for a switch, `#` begins a
+ * comment, names may repeat.
+ *
+ * @param text the file's text
+ * @param file its name, for messages
+ * @throws UsageError `bad-config-file` with the line
+ * @see boost `program_options/detail/config_file.hpp`, which monerod uses
+ */
+export function parseConfig(text: string, file: string): ConfigLine[] {
+  const lines: ConfigLine[] = [];
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    const content = raw.replace(/#.*$/, "").trim();
+    if (content === "") continue;
+    const equals = content.indexOf("=");
+    const name = (equals < 0 ? content : content.slice(0, equals)).trim();
+    if (!/^[a-z][a-z0-9-]*$/.test(name)) {
+      throw new UsageError(
+        "bad-config-file",
+        `${file}, line ${index + 1}: "${content.slice(0, 60)}" is not name=value.`,
+      );
+    }
+    const value = equals < 0 ? "1" : content.slice(equals + 1).trim();
+    lines.push({ name, value, line: index + 1 });
+  }
+  return lines;
+}

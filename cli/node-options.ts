@@ -1,0 +1,147 @@
+import { type Command, Option } from "commander";
+import type { ConfigLine } from "./config-file.ts";
+import type { OptionTexts } from "./node-settings.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** How often an option may be given, and whether it takes a value. */
+type OptionKind = "list" | "single" | "switch";
+
+interface NodeOption {
+  readonly name: string;
+  readonly kind: OptionKind;
+  readonly argument: string;
+  readonly about: string;
+}
+
+/** The options that only the command line has. */
+export interface NodeOptionValues {
+  readonly configFile?: string;
+  readonly json?: boolean;
+}
+
+/** Names and grammar are monerod's, down to the row of the noise options, which are ours. */
+const options: readonly NodeOption[] = [
+  option(
+    "tx-proxy",
+    "list",
+    "ZONE,IP:PORT[,MAX]",
+    "reach peers of tor or i2p through this SOCKS proxy, MAX at once; [socks5://[USER:PASSWORD@]]IP:PORT chooses version and credentials",
+  ),
+  option(
+    "anonymous-inbound",
+    "list",
+    "HOST[:PORT],IP:PORT[,MAX]",
+    "listen on IP:PORT for what the hidden service HOST forwards",
+  ),
+  option("add-peer", "list", "HOST[:PORT]", "dial this .onion or .b32.i2p peer; may be repeated"),
+  option("add-priority-node", "list", "HOST[:PORT]", "dial this peer before others"),
+  option("add-exclusive-node", "list", "HOST[:PORT]", "dial only peers given like this"),
+  option("rpc-bind-ip", "single", "IP", "where wallets connect (default: 127.0.0.1)"),
+  option(
+    "rpc-bind-port",
+    "single",
+    "PORT",
+    "0 picks a free one (default: 18081, or the network's)",
+  ),
+  option("confirm-external-bind", "switch", "", "allow --rpc-bind-ip beyond this machine"),
+  option("data-dir", "single", "DIR", "where transactions are kept (default: ~/.anonctl/NETWORK)"),
+  option("testnet", "switch", "", "use Monero's test network"),
+  option("stagenet", "switch", "", "use Monero's stage network"),
+  option("regtest", "switch", "", "use a private chain, as monerod --regtest"),
+  option(
+    "noise-schedule",
+    "single",
+    "SCHEDULE",
+    "uniform:10s..15s, poisson:12.5s; constant:10s on regtest (default: uniform:10s..15s)",
+  ),
+  option(
+    "noise-epoch",
+    "single",
+    "LOW..HIGH",
+    "how long a noise channel stays with a peer (default: 5m..5.5m)",
+  ),
+  option("timed-sync", "single", "DURATION", "how often to sync with a dialed peer (default: 60s)"),
+  option(
+    "retry",
+    "single",
+    "FIRST..MAX",
+    "when to send again what may be lost; doubles (default: 5m..4h)",
+  ),
+];
+
+/** monerod's options that change nothing here: a monero.conf may hold them. */
+const harmless: ReadonlySet<string> = new Set([
+  "no-igd",
+  "no-zmq",
+  "check-updates",
+  "non-interactive",
+  "disable-dns-checkpoints",
+  "log-level",
+  "log-file",
+]);
+
+function option(name: string, kind: OptionKind, argument: string, about: string): NodeOption {
+  return { name, kind, argument, about };
+}
+
+/**
+ * Declares the node's options on a command.
+ *
+ * @param command changed in place
+ */
+export function addNodeOptions(command: Command): void {
+  for (const { name, kind, argument, about } of options) {
+    const flags = kind === "switch" ? `--${name}` : `--${name} <${argument}>`;
+    const declared = new Option(flags, about);
+    if (kind === "list")
+      declared.argParser((value: string, before: string[] = []) => [...before, value]);
+    command.addOption(declared);
+  }
+  command.option("--config-file <FILE>", "read options from FILE too; the command line wins");
+  command.option("--json", "one JSON object a line on stdout");
+}
+
+/**
+ * Puts together what the command line and a configuration file gave. A list takes both; of the
+ * others the command line's counts.
+ *
+ * @param command parsed
+ * @param lines the file's
+ * @param file its name, for messages
+ * @returns the texts, and the harmless names that were passed over
+ * @throws UsageError `bad-config-file` on a name that no option has
+ */
+export function collectTexts(
+  command: Command,
+  lines: readonly ConfigLine[],
+  file: string,
+): { texts: OptionTexts; ignored: string[] } {
+  const texts = new Map<string, string[]>();
+  const ignored: string[] = [];
+  for (const { name, value, line } of lines) {
+    if (options.some((known) => known.name === name)) {
+      texts.set(name, [...(texts.get(name) ?? []), value]);
+    } else if (harmless.has(name)) {
+      ignored.push(name);
+    } else {
+      throw new UsageError(
+        "bad-config-file",
+        `${file}, line ${line}: anonctl node has no option "${name}"; its options are those of --help.`,
+      );
+    }
+  }
+  const given: { readonly [name: string]: unknown } = command.opts();
+  for (const { name, kind } of options) {
+    const value = given[camelCase(name)];
+    if (value === undefined) continue;
+    const values = Array.isArray(value)
+      ? value.map(String)
+      : [value === true ? "1" : String(value)];
+    texts.set(name, kind === "list" ? [...(texts.get(name) ?? []), ...values] : values);
+  }
+  return { texts, ignored };
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

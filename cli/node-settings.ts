@@ -1,0 +1,272 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { type Address, parseAddress, parseAddressOf } from "../lib/address/address.ts";
+import { AddressError } from "../lib/address/error.ts";
+import { isLoopback } from "../lib/address/loopback.ts";
+import type { AnonymityZone } from "../lib/address/zone.ts";
+import { type Network, type NetworkName, networks } from "../lib/monero/network.ts";
+import { PaddingError } from "../lib/padding/error.ts";
+import type { EpochLength } from "../lib/padding/noise-channel.ts";
+import { type NoiseSchedule, parseSchedule } from "../lib/padding/schedule.ts";
+import type { TargetKind } from "../lib/relay/dial-target.ts";
+import type { RetrySchedule } from "../lib/relay/pool.ts";
+import { parseDuration } from "../lib/runtime/duration.ts";
+import {
+  type AnonymousInbound,
+  parseAnonymousInbound,
+  parseTxProxy,
+  type TxProxy,
+} from "../lib/zone/option.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** A node's settings, read and checked. */
+export interface NodeSettings {
+  readonly network: Network;
+  readonly dataDir: string;
+  readonly proxies: readonly TxProxy[];
+  readonly inbound: readonly AnonymousInbound[];
+  readonly peers: readonly {
+    readonly address: Address<AnonymityZone>;
+    readonly kind: TargetKind;
+  }[];
+  readonly rpc: { readonly host: string; readonly port: number };
+  readonly schedule: NoiseSchedule;
+  readonly epoch: EpochLength;
+  readonly retry: RetrySchedule;
+  readonly timedSyncMs: number;
+  /** Worth telling before the node starts. */
+  readonly warnings: readonly string[];
+}
+
+/** The values of every option, as texts, in the order in which they were given. */
+export type OptionTexts = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * Reads and checks a node's settings.
+ *
+ * @param texts what the command line and the configuration file gave
+ * @throws UsageError, AddressError, ZoneError or PaddingError, naming the option
+ */
+export function readNodeSettings(texts: OptionTexts): NodeSettings {
+  const network = networks[readNetwork(texts)];
+  const warnings: string[] = [];
+  const proxies = readProxies(texts, warnings);
+  const inbound = readInbound(texts, network, warnings);
+  const peers = readPeers(texts, network, proxies);
+  if (proxies.length === 0 && inbound.length === 0) {
+    throw new UsageError(
+      "bad-option",
+      "The node has no zone: give --tx-proxy tor,127.0.0.1:9050 with a peer, or --anonymous-inbound.",
+    );
+  }
+  return {
+    network,
+    dataDir: last(texts, "data-dir") ?? join(homedir(), ".anonctl", network.name),
+    proxies,
+    inbound,
+    peers,
+    rpc: readRpc(texts, network, warnings),
+    schedule: readSchedule(texts, network),
+    epoch: readEpoch(texts),
+    retry: readRetry(texts),
+    timedSyncMs: readDuration(texts, "timed-sync", "60s", 1_000, 120_000),
+    warnings,
+  };
+}
+
+function last(texts: OptionTexts, name: string): string | undefined {
+  return texts.get(name)?.at(-1);
+}
+
+function readNetwork(texts: OptionTexts): NetworkName {
+  const chosen = (["testnet", "stagenet", "regtest"] as const).filter((name) => isOn(texts, name));
+  const [first, second] = chosen;
+  if (second !== undefined) {
+    throw new UsageError("bad-option", `--${first} and --${second} exclude each other; give one.`);
+  }
+  return first ?? "mainnet";
+}
+
+function isOn(texts: OptionTexts, name: string): boolean {
+  const value = last(texts, name);
+  if (value === undefined || value === "0" || value === "false") return false;
+  if (value === "1" || value === "true") return true;
+  throw new UsageError("bad-option", `--${name} is a switch; "${value}" is neither 1 nor 0.`);
+}
+
+function readProxies(texts: OptionTexts, warnings: string[]): TxProxy[] {
+  const proxies = (texts.get("tx-proxy") ?? []).map(parseTxProxy);
+  for (const [index, { zone, proxy }] of proxies.entries()) {
+    if (proxies.findIndex((other) => other.zone === zone) < index) {
+      throw new UsageError(
+        "bad-option",
+        `--tx-proxy names the ${zone} zone twice; give each zone once.`,
+      );
+    }
+    if ("host" in proxy && !isLoopback(proxy.host)) {
+      warnings.push(
+        `The proxy ${proxy.host} is on another machine: what is said to it travels in clear.`,
+      );
+    }
+  }
+  return proxies;
+}
+
+function readInbound(texts: OptionTexts, network: Network, warnings: string[]): AnonymousInbound[] {
+  const inbound = (texts.get("anonymous-inbound") ?? []).map((text) =>
+    parseAnonymousInbound(text, network.torPort),
+  );
+  for (const [index, { zone, listen }] of inbound.entries()) {
+    if (inbound.findIndex((other) => other.zone === zone) < index) {
+      throw new UsageError(
+        "bad-option",
+        `--anonymous-inbound names the ${zone} zone twice; give each zone once.`,
+      );
+    }
+    if (!isLoopback(listen.host)) {
+      warnings.push(
+        `The node listens on ${listen.host}, beyond this machine: whoever reaches it there learns its address.`,
+      );
+    }
+  }
+  return inbound;
+}
+
+function readPeers(
+  texts: OptionTexts,
+  network: Network,
+  proxies: readonly TxProxy[],
+): { address: Address<AnonymityZone>; kind: TargetKind }[] {
+  const options: readonly (readonly [string, TargetKind])[] = [
+    ["add-exclusive-node", "exclusive"],
+    ["add-priority-node", "priority"],
+    ["add-peer", "add"],
+  ];
+  return options.flatMap(([option, kind]) =>
+    (texts.get(option) ?? []).map((text) => {
+      const address = readPeer(option, text, network);
+      if (!proxies.some(({ zone }) => zone === address.zone)) {
+        throw new UsageError(
+          "bad-option",
+          `--${option} ${text} is of the ${address.zone} zone, which has no proxy; add --tx-proxy ${address.zone},IP:PORT.`,
+        );
+      }
+      return { address, kind };
+    }),
+  );
+}
+
+function readPeer(option: string, text: string, network: Network): Address<AnonymityZone> {
+  try {
+    const defaultPort = network.torPort;
+    const { zone } = parseAddress(text, { defaultPort });
+    if (zone !== "public") return parseAddressOf(text, zone, { defaultPort });
+  } catch (error) {
+    if (error instanceof AddressError)
+      throw new UsageError("bad-option", `--${option}: ${error.message}`);
+    throw error;
+  }
+  throw new UsageError(
+    "bad-option",
+    `--${option} ${text} is a public address; this version dials .onion and .i2p peers only.`,
+  );
+}
+
+function readRpc(
+  texts: OptionTexts,
+  network: Network,
+  warnings: string[],
+): { host: string; port: number } {
+  const host = last(texts, "rpc-bind-ip") ?? "127.0.0.1";
+  const digits = last(texts, "rpc-bind-port") ?? String(network.rpcPort);
+  const port = /^[0-9]{1,5}$/.test(digits) ? Number(digits) : Number.NaN;
+  if (!(port <= 65_535)) {
+    throw new UsageError(
+      "bad-option",
+      `--rpc-bind-port ${digits} is not from 0 to 65535; 0 picks a free port.`,
+    );
+  }
+  checkIp("rpc-bind-ip", host);
+  if (!isLoopback(host)) {
+    if (!isOn(texts, "confirm-external-bind")) {
+      throw new UsageError(
+        "bad-option",
+        `--rpc-bind-ip ${host} opens the RPC, which has no password, beyond this machine; add --confirm-external-bind if that is meant.`,
+      );
+    }
+    warnings.push(
+      `The RPC is open beyond this machine on ${host}, without password or encryption.`,
+    );
+  }
+  return { host, port };
+}
+
+function checkIp(option: string, host: string): void {
+  try {
+    const { kind } = parseAddress(host.includes(":") ? `[${host}]:1` : `${host}:1`);
+    if (kind === "ipv4" || kind === "ipv6") return;
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+  }
+  throw new UsageError("bad-option", `--${option} ${host} is not an IP address, as in 127.0.0.1.`);
+}
+
+function readSchedule(texts: OptionTexts, network: Network): NoiseSchedule {
+  const text = last(texts, "noise-schedule") ?? "uniform:10s..15s";
+  const schedule = named("noise-schedule", () => parseSchedule(text));
+  if (schedule.kind === "constant" && network.name !== "regtest") {
+    throw new UsageError(
+      "bad-option",
+      "--noise-schedule constant shows which frames carry payload; it is for experiments on --regtest only.",
+    );
+  }
+  return schedule;
+}
+
+function named<T>(option: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof PaddingError)
+      throw new UsageError("bad-option", `--${option}: ${error.message}`);
+    throw error;
+  }
+}
+
+function readEpoch(texts: OptionTexts): EpochLength {
+  const [low, high] = readRange(texts, "noise-epoch", "5m..5.5m");
+  return { baseMs: low, spreadMs: high - low };
+}
+
+function readRetry(texts: OptionTexts): RetrySchedule {
+  const [firstMs, maxMs] = readRange(texts, "retry", "5m..4h");
+  return { firstMs, maxMs };
+}
+
+function readRange(texts: OptionTexts, option: string, standard: string): [number, number] {
+  const text = last(texts, option) ?? standard;
+  const [low, high, ...more] = text.split("..").map(parseDuration);
+  if (low !== undefined && high !== undefined && more.length === 0 && low > 0 && low <= high) {
+    return [low, high];
+  }
+  throw new UsageError(
+    "bad-option",
+    `--${option} ${text} is not a range of durations, as in ${standard}.`,
+  );
+}
+
+function readDuration(
+  texts: OptionTexts,
+  option: string,
+  standard: string,
+  lowMs: number,
+  highMs: number,
+): number {
+  const text = last(texts, option) ?? standard;
+  const duration = parseDuration(text);
+  if (duration !== undefined && duration >= lowMs && duration <= highMs) return duration;
+  throw new UsageError(
+    "bad-option",
+    `--${option} ${text} is not a duration from ${lowMs / 1_000}s to ${highMs / 1_000}s, as in ${standard}.`,
+  );
+}

@@ -1,0 +1,160 @@
+import process from "node:process";
+import { Command } from "commander";
+import type { AnonymityZone } from "../lib/address/zone.ts";
+import { FRAME_BYTES } from "../lib/levin/frame.ts";
+import { formatSchedule, meanInterval } from "../lib/padding/schedule.ts";
+import { NOISE_CHANNELS, RelayCore } from "../lib/relay/core.ts";
+import { RelayDriver } from "../lib/relay/driver.ts";
+import { RpcServer } from "../lib/relay/rpc.ts";
+import { RelayStore } from "../lib/relay/store.ts";
+import type { ZoneOptions } from "../lib/relay/zone-core.ts";
+import { realClock } from "../lib/runtime/clock.ts";
+import { systemRandom } from "../lib/runtime/random.ts";
+import { StreamIsolation } from "../lib/socks/isolation.ts";
+import { Dialer, type Dialers } from "../lib/zone/dial.ts";
+import { anonymityZones } from "../lib/zone/profile.ts";
+import { readConfigFile } from "./config-file.ts";
+import { addNodeOptions, collectTexts, type NodeOptionValues } from "./node-options.ts";
+import { NodeReport } from "./node-report.ts";
+import { type NodeSettings, readNodeSettings } from "./node-settings.ts";
+import { Exit } from "./run.ts";
+
+const EXAMPLES = `
+Examples:
+  Send a wallet's transactions to one onion peer, through Debian's tor:
+  $ anonctl node --tx-proxy tor,127.0.0.1:9050 --add-peer NAME.onion:18083
+
+  Take connections that a hidden service forwards, and nothing else:
+  $ anonctl node --anonymous-inbound NAME.onion:18083,127.0.0.1:18083
+
+  Then point the wallet at it:
+  $ monero-wallet-cli --daemon-address 127.0.0.1:18081
+
+A configuration file (--config-file) holds the same names, one name=value a line, as monero.conf.`;
+
+/** `anonctl node`: the relay. */
+export function nodeCommand(): Command {
+  const command = new Command("anonctl node")
+    .description("Relay Monero transactions over Tor or I2P inside noise.")
+    .exitOverride()
+    .allowExcessArguments(false)
+    .addHelpText("after", EXAMPLES);
+  addNodeOptions(command);
+  return command.action(async () => {
+    const values: NodeOptionValues = command.opts();
+    const lines = values.configFile === undefined ? [] : readConfigFile(values.configFile);
+    const { texts, ignored } = collectTexts(command, lines, values.configFile ?? "");
+    const settings = readNodeSettings(texts);
+    const report = new NodeReport(values.json === true);
+    for (const name of ignored) report.warn(`${name} means nothing to anonctl and is passed over.`);
+    for (const warning of settings.warnings) report.warn(warning);
+    await runNode(settings, report);
+  });
+}
+
+async function runNode(settings: NodeSettings, report: NodeReport): Promise<void> {
+  const store = RelayStore.open(settings.dataDir, settings.network.name);
+  try {
+    const now = realClock.now();
+    const restored = store.transactions();
+    const core = new RelayCore(
+      {
+        network: settings.network,
+        zones: zonesOf(settings, store),
+        random: systemRandom,
+        schedule: settings.schedule,
+        epoch: settings.epoch,
+        retry: settings.retry,
+        restored,
+      },
+      now,
+    );
+    const driver = new RelayDriver({
+      core,
+      store,
+      dialers: dialersOf(settings),
+      inbound: settings.inbound,
+      clock: realClock,
+      notice: (notice) => report.notice(notice),
+    });
+    await serve(settings, report, driver, restored.length);
+  } finally {
+    store.close();
+  }
+}
+
+async function serve(
+  settings: NodeSettings,
+  report: NodeReport,
+  driver: RelayDriver,
+  restored: number,
+): Promise<void> {
+  const stopped = stopSignal();
+  const rpc = await RpcServer.listen({
+    ...settings.rpc,
+    driver,
+    network: settings.network.name,
+    schedule: settings.schedule,
+    clock: realClock,
+  });
+  try {
+    await driver.start();
+    report.ready({
+      network: settings.network.name,
+      dataDir: settings.dataDir,
+      rpc: { host: settings.rpc.host, port: rpc.port },
+      inbound: driver.listening,
+      peers: settings.peers.length,
+      schedule: formatSchedule(settings.schedule),
+      noiseBytesPerSecond: Math.round(
+        (NOISE_CHANNELS * FRAME_BYTES * 1_000) / meanInterval(settings.schedule),
+      ),
+      restored,
+    });
+    const signal = await stopped;
+    report.stopping(signal);
+    if (signal === "SIGINT") throw new Exit(130);
+  } finally {
+    driver.stop();
+    rpc.close();
+  }
+}
+
+function stopSignal(): Promise<"SIGINT" | "SIGTERM"> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.once(signal, () => resolve(signal));
+  });
+}
+
+function zonesOf(settings: NodeSettings, store: RelayStore): ZoneOptions[] {
+  const { proxies, inbound } = settings;
+  const used = anonymityZones.filter(
+    (zone) =>
+      proxies.some((proxy) => proxy.zone === zone) || inbound.some((one) => one.zone === zone),
+  );
+  return used.map((zone) => zoneOf(zone, settings, store));
+}
+
+function zoneOf<Z extends AnonymityZone>(
+  zone: Z,
+  settings: NodeSettings,
+  store: RelayStore,
+): ZoneOptions {
+  const remembered = store.tuple(zone);
+  return {
+    zone,
+    targets: settings.peers.filter(({ address }) => address.zone === zone),
+    outboundMax: settings.proxies.find((proxy) => proxy.zone === zone)?.outboundMax ?? 0,
+    inboundMax: settings.inbound.find((one) => one.zone === zone)?.inboundMax ?? 0,
+    timedSyncMs: settings.timedSyncMs,
+    ...(remembered === undefined ? {} : { remembered }),
+  };
+}
+
+function dialersOf(settings: NodeSettings): Dialers {
+  const isolation = new StreamIsolation(systemRandom);
+  return Object.fromEntries(
+    settings.proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, realClock)]),
+  );
+}

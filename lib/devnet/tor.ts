@@ -1,0 +1,314 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { Server } from "node:net";
+import { join } from "node:path";
+import { type Clock, realClock } from "../runtime/clock.ts";
+import { type RandomSource, systemRandom } from "../runtime/random.ts";
+import { cacheDirectory } from "./cache.ts";
+import type { Child } from "./child.ts";
+import { type Patience, poll, throwIfAborted } from "./deadline.ts";
+import { DevnetError } from "./error.ts";
+import { pickPorts, returnPorts } from "./ports.ts";
+import { programIdentity, requirePrograms } from "./program.ts";
+import { type ReachableOptions, waitUntilReachable } from "./reachable.ts";
+import { type ChildHost, Scratch } from "./scratch.ts";
+import { PrivateTorClient } from "./tor-client.ts";
+import {
+  authorityTorrc,
+  type OnionServiceConfig,
+  type RelayConfig,
+  relayNames,
+  relayTorrc,
+} from "./tor-config.ts";
+import { leaseNetwork, storeNetwork, type TorLease, type TorStoreOptions } from "./tor-store.ts";
+
+/** A client to start with the network. */
+export interface TorClientRequest {
+  /** How messages call it; also part of its directory's name. */
+  readonly name: string;
+  /**
+   * Onion services that it hosts.
+   * @default none
+   */
+  readonly onionServices?: readonly OnionServiceConfig[];
+  /**
+   * Flags of its SocksPort, such as "ExtendedErrors".
+   * @default none, as with Debian's tor
+   */
+  readonly socksFlags?: readonly string[];
+}
+
+/** How to start a private Tor network. */
+export interface PrivateTorNetworkOptions {
+  readonly clients: readonly TorClientRequest[];
+  /**
+   * Where keys and consensus are kept between runs.
+   * @default `$XDG_CACHE_HOME/anonctl/devnet`, or `~/.cache/anonctl/devnet`
+   */
+  readonly cacheDir?: string | undefined;
+  /**
+   * The directory to live in; it must outlive the network.
+   * @default one of its own, removed by `stop`
+   */
+  readonly scratch?: Scratch | undefined;
+  /** Calls the start off. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told in a few words what is being done. */
+  readonly onProgress?: ((what: string) => void) | undefined;
+  /** @default realClock */
+  readonly clock?: Clock;
+  /** @default systemRandom */
+  readonly random?: RandomSource;
+}
+
+/**
+ * Longest wait for the first consensus: two rounds of votes on a machine under heavy load. A quiet
+ * one takes 6 s.
+ */
+const CONSENSUS_MS_MAX = 60_000;
+/** Longest wait for a relay's listener or a client's circuits; usual is 1.5 s. */
+const NODE_MS_MAX = 45_000;
+const LOOK_EVERY_MS = 50;
+/** A stored network that does not come up is thrown away, and one is made from nothing. */
+const STARTS_MAX = 2;
+
+/**
+ * A real Tor network on 127.0.0.1: an authority that relays too, three relays, and clients with v3
+ * onion services, all of them the tor program of this machine. No node can reach beyond loopback.
+ */
+export class PrivateTorNetwork {
+  /** Its clients, in the order asked for. */
+  readonly clients: readonly PrivateTorClient[];
+  /** Process ids of authority and relays. */
+  readonly relayPids: readonly number[];
+  readonly #running: RunningRelays;
+  readonly #ownScratch: Scratch | undefined;
+  readonly #ports: readonly number[];
+
+  private constructor(
+    running: RunningRelays,
+    clients: readonly PrivateTorClient[],
+    ports: readonly number[],
+    ownScratch: Scratch | undefined,
+  ) {
+    this.#running = running;
+    this.clients = clients;
+    this.relayPids = running.children.map((child) => child.pid);
+    this.#ports = ports;
+    this.#ownScratch = ownScratch;
+  }
+
+  /**
+   * Starts a network and waits until its clients have circuits. Whether an onion service can be
+   * reached yet is asked with `reachable`.
+   *
+   * @param options what to start
+   * @throws DevnetError `program-missing`, `program-exited`, `timed-out`, `aborted`, `directory` or
+   *   `no-free-port`; nothing is left running then
+   */
+  static async start(options: PrivateTorNetworkOptions): Promise<PrivateTorNetwork> {
+    const { signal, scratch } = options;
+    const [tor, torGencert] = await requirePrograms(["tor", "tor-gencert"]);
+    const identity = await programIdentity(tor);
+    throwIfAborted(signal);
+    const home = scratch ?? (await Scratch.create({ signal }));
+    try {
+      const programs = { tor, torGencert, identity };
+      for (let start = 1; ; start++) {
+        const network = await startOnce(options, programs, home, start);
+        if (!(network instanceof DevnetError)) {
+          const { running, clients, ports } = network;
+          const own = scratch === undefined ? home : undefined;
+          return new PrivateTorNetwork(running, clients, ports, own);
+        }
+        if (start === STARTS_MAX) throw network;
+      }
+    } catch (error) {
+      if (scratch === undefined) await home.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until an onion service answers.
+   *
+   * @param onion its name
+   * @param port its virtual port
+   * @param options through whom, and how long
+   * @returns how long it took, in milliseconds
+   * @throws DevnetError `unreachable` with the last reason, or `aborted`
+   */
+  async reachable(onion: string, port: number, options: ReachableOptions): Promise<number> {
+    return await waitUntilReachable(onion, port, options);
+  }
+
+  /** Ends every tor of the network; resolves when they are gone. */
+  async stop(): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.kill("SIGKILL")));
+    await stopRelays(this.#running);
+    returnPorts(this.#ports);
+    await this.#ownScratch?.close();
+  }
+}
+
+interface TorPrograms {
+  readonly tor: string;
+  readonly torGencert: string;
+  readonly identity: string;
+}
+
+interface RunningRelays {
+  readonly children: readonly Child[];
+  readonly guard: Server;
+}
+
+interface RunningNetwork {
+  readonly running: RunningRelays;
+  readonly clients: readonly PrivateTorClient[];
+  readonly ports: readonly number[];
+}
+
+/** One attempt; resolves to the error where a second attempt, without the store, makes sense. */
+async function startOnce(
+  options: PrivateTorNetworkOptions,
+  programs: TorPrograms,
+  scratch: Scratch,
+  attempt: number,
+): Promise<RunningNetwork | DevnetError> {
+  const { clock = realClock, random = systemRandom, cacheDir, onProgress } = options;
+  const runDirectory = scratch.path(`tor-${attempt}`);
+  await mkdir(runDirectory, { mode: 0o700 });
+  const store: TorStoreOptions = {
+    ...programs,
+    cacheDirectory: cacheDir ?? cacheDirectory(),
+    runDirectory,
+    random,
+    unixMs: clock.unixMs(),
+  };
+  const lease = await leaseNetwork(store);
+  onProgress?.(lease.voted ? "starting the stored Tor network" : "making a Tor network");
+  const spawned: Child[] = [];
+  const host: ChildHost = {
+    spawn: (child) => {
+      const started = scratch.spawn(child);
+      spawned.push(started);
+      return started;
+    },
+  };
+  let ports: number[] = [];
+  try {
+    const children = await spawnRelays(lease, programs.tor, runDirectory, host, clock);
+    ports = await pickPorts(2 * options.clients.length, random);
+    await relaysReady(lease, children, runDirectory, { ...options, clock });
+    if (!lease.voted) await storeNetwork(store, lease);
+    onProgress?.(`waiting for ${options.clients.length} Tor clients`);
+    const clients = await startClients(options, programs.tor, lease, host, runDirectory, ports);
+    return { running: { children, guard: lease.guard }, clients, ports };
+  } catch (error) {
+    for (const c of spawned) console.log(c.name, c.output.join("\n"));
+    await stopRelays({ children: spawned, guard: lease.guard });
+    returnPorts(ports);
+    const stale = lease.voted && lease.slot !== undefined && error instanceof DevnetError;
+    if (!stale || error.code === "aborted") throw error;
+    await rm(lease.slot, { recursive: true, force: true });
+    return error;
+  }
+}
+
+async function spawnRelays(
+  lease: TorLease,
+  tor: string,
+  runDirectory: string,
+  host: ChildHost,
+  clock: Clock,
+): Promise<Child[]> {
+  const { authority, orPorts } = lease.blueprint;
+  const emptyFile = join(runDirectory, "empty");
+  await writeFile(emptyFile, "");
+  const children: Child[] = [];
+  for (const [index, nickname] of relayNames.entries()) {
+    const directory = join(runDirectory, nickname);
+    const orPort = orPorts[index] ?? 0;
+    const config: RelayConfig = { authority, nickname, orPort, directory, emptyFile };
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const torrc = join(directory, "torrc");
+    await writeFile(
+      torrc,
+      index === 0 ? authorityTorrc(config, clock.unixMs()) : relayTorrc(config),
+    );
+    children.push(
+      host.spawn({
+        name: `tor (${index === 0 ? "authority" : "relay"} ${nickname})`,
+        program: tor,
+        arguments: ["-f", torrc, "--defaults-torrc", "/dev/null"],
+        directory,
+      }),
+    );
+  }
+  return children;
+}
+
+async function relaysReady(
+  lease: TorLease,
+  children: readonly Child[],
+  runDirectory: string,
+  options: PrivateTorNetworkOptions,
+): Promise<void> {
+  const { signal, clock, onProgress } = options;
+  await Promise.all(
+    children.map((child) =>
+      child.line(/Opened OR listener/, { deadlineMs: NODE_MS_MAX, signal, clock }),
+    ),
+  );
+  if (lease.voted) return;
+  onProgress?.("waiting for the first consensus");
+  const [authority] = children;
+  const patience: Patience = { deadlineMs: CONSENSUS_MS_MAX, signal, clock };
+  const directory = join(runDirectory, "a0");
+  const voted = poll(() => consensusIsWhole(directory), LOOK_EVERY_MS, patience, "a consensus");
+  await (authority === undefined ? voted : authority.alive(voted));
+}
+
+/** Clients that start with fewer relays than there are would wait long for the rest. */
+async function consensusIsWhole(directory: string): Promise<true | undefined> {
+  const file = join(directory, "cached-microdesc-consensus");
+  const text = await readFile(file, "utf8").catch(() => "");
+  const listed = text.match(/^r /gm)?.length ?? 0;
+  if (listed < relayNames.length || !text.includes("directory-signature")) return undefined;
+  const plain = await readFile(join(directory, "cached-consensus"), "utf8").catch(() => "");
+  return plain.includes("directory-signature") ? true : undefined;
+}
+
+async function startClients(
+  options: PrivateTorNetworkOptions,
+  tor: string,
+  lease: TorLease,
+  host: ChildHost,
+  runDirectory: string,
+  ports: readonly number[],
+): Promise<PrivateTorClient[]> {
+  const { signal, clock } = options;
+  return await Promise.all(
+    options.clients.map(({ name, onionServices = [], socksFlags = [] }, index) =>
+      PrivateTorClient.start(
+        {
+          name,
+          tor,
+          host,
+          authority: lease.blueprint.authority,
+          consensusDirectory: join(runDirectory, "a0"),
+          directory: join(runDirectory, `client-${index}`),
+          socksPort: ports[2 * index] ?? 0,
+          controlPort: ports[2 * index + 1] ?? 0,
+          socksFlags,
+          onionServices,
+        },
+        { deadlineMs: NODE_MS_MAX, signal, clock },
+      ),
+    ),
+  );
+}
+
+async function stopRelays(running: RunningRelays): Promise<void> {
+  await Promise.all(running.children.map((child) => child.destroy()));
+  running.guard.close();
+}

@@ -1,0 +1,121 @@
+import { exponential, uniform } from "../runtime/distribution.ts";
+import { parseDuration } from "../runtime/duration.ts";
+import type { RandomSource } from "../runtime/random.ts";
+import { PaddingError } from "./error.ts";
+
+/**
+ * How long a noise channel waits from one frame to the next.
+ *
+ * - `uniform`: between two bounds, as monerod does;
+ * - `poisson`: a Poisson process, so exponential waits with a mean;
+ * - `constant`: always the same. For experiments only: with a constant interval the variance of
+ *   the jitter shows which frames carried payload (Fu et al., ICDCS 2003).
+ */
+export type NoiseSchedule =
+  | { readonly kind: "uniform"; readonly lowMs: number; readonly highMs: number }
+  | { readonly kind: "poisson"; readonly meanMs: number }
+  | { readonly kind: "constant"; readonly everyMs: number };
+
+/**
+ * monerod's own schedule: 10 s + U[0, 5] s.
+ * @see monero `src/cryptonote_config.h`, `CRYPTONOTE_NOISE_MIN_DELAY`, `CRYPTONOTE_NOISE_DELAY_RANGE`
+ */
+export const moneroSchedule: NoiseSchedule = { kind: "uniform", lowMs: 10_000, highMs: 15_000 };
+
+/** Shortest mean interval: below it a channel would cost more than a video stream. */
+const INTERVAL_MS_MIN = 1;
+/** Longest mean interval: monerod closes a link that says nothing for five minutes. */
+const INTERVAL_MS_MAX = 120_000;
+/** A Poisson wait is cut here, as multiples of its mean, so that no peer takes the link for dead. */
+const POISSON_MEANS_MAX = 10;
+
+/**
+ * Draws the wait before the next frame.
+ *
+ * @param schedule the channel's schedule
+ * @param random where chance comes from
+ * @returns milliseconds, fractional
+ */
+export function drawInterval(schedule: NoiseSchedule, random: RandomSource): number {
+  switch (schedule.kind) {
+    case "uniform":
+      return uniform(random, schedule.lowMs, schedule.highMs);
+    case "poisson":
+      return Math.min(exponential(random, schedule.meanMs), POISSON_MEANS_MAX * schedule.meanMs);
+    case "constant":
+      return schedule.everyMs;
+  }
+}
+
+/**
+ * The mean wait between two frames.
+ *
+ * @param schedule the channel's schedule
+ * @returns milliseconds
+ */
+export function meanInterval(schedule: NoiseSchedule): number {
+  switch (schedule.kind) {
+    case "uniform":
+      return (schedule.lowMs + schedule.highMs) / 2;
+    case "poisson":
+      return schedule.meanMs;
+    case "constant":
+      return schedule.everyMs;
+  }
+}
+
+/**
+ * Reads `uniform:10s..15s`, `poisson:12.5s` or `constant:10s`; a blank serves as the colon.
+ *
+ * @param text what the user wrote
+ * @throws PaddingError when the text is none of these, or an interval is out of bounds
+ */
+export function parseSchedule(text: string): NoiseSchedule {
+  const [, kind = "", values = ""] = /^([a-z]+)[: ](.*)$/.exec(text.trim()) ?? [];
+  const waits = values.split("..").map((value) => readWait(text, value));
+  const [first, second] = waits;
+  if (kind === "uniform" && first !== undefined && second !== undefined && waits.length === 2) {
+    if (second < first) {
+      throw new PaddingError(
+        `Schedule "${text}" ends before it begins; write the lower bound first.`,
+      );
+    }
+    return { kind, lowMs: first, highMs: second };
+  }
+  if (first !== undefined && waits.length === 1) {
+    if (kind === "poisson") return { kind, meanMs: first };
+    if (kind === "constant") return { kind, everyMs: first };
+  }
+  throw new PaddingError(
+    `Schedule "${text}" is not known; write uniform:10s..15s, poisson:12.5s or constant:10s.`,
+  );
+}
+
+function readWait(text: string, value: string): number {
+  const wait = parseDuration(value);
+  if (wait === undefined) {
+    throw new PaddingError(
+      `Schedule "${text}" is not known; write uniform:10s..15s, poisson:12.5s or constant:10s.`,
+    );
+  }
+  if (wait < INTERVAL_MS_MIN || wait > INTERVAL_MS_MAX) {
+    throw new PaddingError(`An interval in "${text}" is not from 1ms to 120s.`);
+  }
+  return wait;
+}
+
+/**
+ * The one text form of a schedule, as `parseSchedule` reads it back.
+ *
+ * @param schedule any schedule
+ */
+export function formatSchedule(schedule: NoiseSchedule): string {
+  switch (schedule.kind) {
+    case "uniform":
+      return `uniform:${schedule.lowMs}ms..${schedule.highMs}ms`;
+    case "poisson":
+      return `poisson:${schedule.meanMs}ms`;
+    case "constant":
+      return `constant:${schedule.everyMs}ms`;
+  }
+}

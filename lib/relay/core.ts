@@ -1,0 +1,305 @@
+import type { AnonymityZone } from "../address/zone.ts";
+import { FRAGMENTS_MAX, FRAME_BYTES, noiseFrame } from "../levin/frame.ts";
+import { LEVIN_HEADER_BYTES } from "../levin/header.ts";
+import type { Network } from "../monero/network.ts";
+import { type EpochLength, moneroNoiseEpoch } from "../padding/noise-channel.ts";
+import { moneroSchedule, type NoiseSchedule } from "../padding/schedule.ts";
+import type { RandomSource } from "../runtime/random.ts";
+import { zoneProfiles } from "../zone/profile.ts";
+import type { LinkEvent, LinkId, RelayEffect, ZoneOutcome } from "./event.ts";
+import {
+  type Admission,
+  type LocalTransaction,
+  moneroRetry,
+  type RestoredTransaction,
+  type RetrySchedule,
+  retryDelay,
+  TransactionPool,
+} from "./pool.ts";
+import { transactionNotify } from "./speech.ts";
+import { ZoneCore, type ZoneOptions } from "./zone-core.ts";
+
+/** monerod keeps two channels a zone. @see monero `CRYPTONOTE_NOISE_CHANNELS` */
+export const NOISE_CHANNELS = 2;
+
+/** How a relay is set up. */
+export interface RelayOptions {
+  readonly network: Network;
+  /** The anonymity zones that are configured. */
+  readonly zones: readonly ZoneOptions[];
+  readonly random: RandomSource;
+  /** @default moneroSchedule */
+  readonly schedule?: NoiseSchedule;
+  /** @default moneroNoiseEpoch */
+  readonly epoch?: EpochLength;
+  /** @default moneroRetry */
+  readonly retry?: RetrySchedule;
+  /** Local transactions of an earlier run; all of them are due at once. */
+  readonly restored?: readonly RestoredTransaction[];
+}
+
+/** How a local transaction stands. */
+export type Standing =
+  /** It waits for a peer, and why. */
+  | { readonly kind: "held"; readonly reason: string }
+  /** It waits for ticks on so many channels. */
+  | { readonly kind: "queued"; readonly channels: number }
+  /** It has left; when it leaves again unless something else is known. */
+  | { readonly kind: "sent"; readonly again: number };
+
+/**
+ * The relay's decisions, without socket, timer, clock or chance of its own: events and the time
+ * go in, effects come out.
+ *
+ * A wallet's transaction goes to anonymity zones and nowhere else. Where no peer of one is there
+ * it waits: there is no other path to fall back to.
+ */
+export class RelayCore {
+  readonly zones: readonly ZoneCore[];
+  /** The zones, with the one that a wallet's transaction prefers first. */
+  readonly zonesInBroadcastOrder: readonly ZoneCore[];
+  readonly pool: TransactionPool;
+  readonly #retry: RetrySchedule;
+  #effects: RelayEffect[] = [];
+  #lastLink = 0;
+  #now: number;
+  #unixMs = 0;
+
+  /**
+   * @param options network, zones, chance, and what an earlier run left
+   * @param now milliseconds
+   */
+  constructor(options: RelayOptions, now: number) {
+    this.#now = now;
+    this.#retry = options.retry ?? moneroRetry;
+    this.pool = new TransactionPool(transactionBytesMax());
+    for (const restored of options.restored ?? []) this.pool.add(restored, now);
+    this.zones = options.zones.map((zone) => this.#makeZone(zone, options, now));
+    this.zonesInBroadcastOrder = [...this.zones].sort((a, b) => order(a) - order(b));
+  }
+
+  #makeZone(zone: ZoneOptions, options: RelayOptions, now: number): ZoneCore {
+    return new ZoneCore(
+      zone,
+      {
+        network: options.network,
+        random: options.random,
+        channels: {
+          count: NOISE_CHANNELS,
+          schedule: options.schedule ?? moneroSchedule,
+          epoch: options.epoch ?? moneroNoiseEpoch,
+          noise: noiseFrame(FRAME_BYTES),
+        },
+        nextLink: () => ++this.#lastLink,
+        emit: (effect) => void this.#effects.push(effect),
+        report: (outcome) => this.#hear(zone.zone, outcome),
+      },
+      now,
+    );
+  }
+
+  /** When `wake` wants to be called, in milliseconds; infinite when nothing is due. */
+  get wakeAt(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const zone of this.zones) at = Math.min(at, zone.wakeAt);
+    // Without a channel a due transaction waits for one, not for a time.
+    if (this.#openZone() === undefined) return at;
+    for (const transaction of this.pool.local) {
+      // One that is due already waits for room on a channel, so for a tick.
+      const { underway, dueAt } = transaction;
+      if (underway === undefined && dueAt > this.#now) at = Math.min(at, dueAt);
+    }
+    return at;
+  }
+
+  /**
+   * Something happened on a link.
+   *
+   * @param zone the link's zone
+   * @param event what happened
+   * @param now milliseconds
+   * @param unixMs milliseconds since the Unix epoch, for what is recorded
+   * @returns what to do, in order
+   */
+  handle(zone: AnonymityZone, event: LinkEvent, now: number, unixMs: number): RelayEffect[] {
+    this.#now = now;
+    this.#unixMs = unixMs;
+    this.#zone(zone)?.handle(event, now);
+    return this.#take();
+  }
+
+  /**
+   * An inbound stream arrived.
+   *
+   * @param zone the listener's zone
+   * @param now milliseconds
+   * @returns the link's number, or undefined when the stream is to be closed
+   */
+  accept(zone: AnonymityZone, now: number): LinkId | undefined {
+    return this.#zone(zone)?.accept(now);
+  }
+
+  /**
+   * Does what has fallen due.
+   *
+   * @param now milliseconds
+   * @returns what to do, in order; writes of noise channels come first
+   */
+  wake(now: number): RelayEffect[] {
+    this.#now = now;
+    for (const zone of this.zones) zone.wake(now);
+    this.#dispatch();
+    return this.#take();
+  }
+
+  /**
+   * Checks a transaction that a wallet submitted; the caller stores it durably and then calls
+   * `submit`.
+   *
+   * @param blob its bytes
+   */
+  admit(blob: Uint8Array): Admission {
+    return this.pool.admit(blob);
+  }
+
+  /**
+   * Takes a transaction that was admitted and stored.
+   *
+   * @param blob its bytes
+   * @param now milliseconds
+   * @param unixMs milliseconds since the Unix epoch
+   */
+  submit(
+    blob: Uint8Array,
+    now: number,
+    unixMs: number,
+  ): { transaction: LocalTransaction; effects: RelayEffect[] } {
+    this.#now = now;
+    const transaction = this.pool.add({ blob, receivedUnixMs: unixMs, sends: 0 }, now);
+    this.#dispatch();
+    return { transaction, effects: this.#take() };
+  }
+
+  /**
+   * How a local transaction stands, in a form for people and programs.
+   *
+   * @param transaction one of the pool's
+   * @param now milliseconds
+   */
+  standing(transaction: LocalTransaction, now: number): Standing {
+    const { underway } = transaction;
+    if (underway !== undefined && underway.waiting > 0) {
+      return { kind: "queued", channels: underway.waiting };
+    }
+    if (transaction.dueAt > now) return { kind: "sent", again: transaction.dueAt };
+    return { kind: "held", reason: this.#holdReason() };
+  }
+
+  #holdReason(): string {
+    const reasons = this.zones.map((zone) => holdReasonOf(zone));
+    if (reasons.length === 0) return "No anonymity zone is configured; give --tx-proxy and a peer.";
+    return reasons.join(" ");
+  }
+
+  /** The zone that a wallet's transaction goes to now. */
+  #openZone(): ZoneCore | undefined {
+    return this.zonesInBroadcastOrder.find((zone) => zone.channels.seated > 0);
+  }
+
+  #dispatch(): void {
+    const zone = this.#openZone();
+    if (zone === undefined) return;
+    for (const transaction of this.pool.local) {
+      if (transaction.underway !== undefined || transaction.dueAt > this.#now) continue;
+      const waiting = zone.carry(transaction.id, transaction.blob);
+      // Both channels are full: the next tick makes room and calls again.
+      if (waiting === 0) return;
+      transaction.underway = { zone: zone.zone, waiting, left: 0 };
+    }
+  }
+
+  #hear(zone: AnonymityZone, outcome: ZoneOutcome): void {
+    switch (outcome.kind) {
+      case "left":
+        this.#channelDone(outcome.id, true);
+        return;
+      case "returned":
+        this.#channelDone(outcome.id, false);
+        return;
+      case "room":
+        this.#dispatch();
+        return;
+      case "received":
+        this.#receive(zone, outcome.link, outcome.blobs);
+        return;
+    }
+  }
+
+  #channelDone(id: string, left: boolean): void {
+    const transaction = this.pool.get(id);
+    const underway = transaction?.underway;
+    if (transaction === undefined || underway === undefined) return;
+    underway.waiting--;
+    if (left) underway.left++;
+    if (left && underway.left === 1) {
+      transaction.sends++;
+      this.#effects.push({ kind: "record", id, sends: transaction.sends });
+      this.#effects.push({
+        kind: "notice",
+        level: "info",
+        text: "A transaction left in noise frames.",
+      });
+    }
+    if (underway.waiting > 0) return;
+    transaction.underway = undefined;
+    const wait = underway.left > 0 ? retryDelay(this.#retry, transaction.sends) : 0;
+    transaction.dueAt = this.#now + wait;
+  }
+
+  #receive(zone: AnonymityZone, link: LinkId, blobs: readonly Uint8Array[]): void {
+    for (const blob of blobs) {
+      const fault = this.pool.receive(blob, zone, this.#unixMs);
+      if (fault === undefined) continue;
+      const reason = `it sent a transaction that is none (${fault.message})`;
+      this.#zone(zone)?.closeLink(link, reason, this.#now);
+      return;
+    }
+  }
+
+  #zone(zone: AnonymityZone): ZoneCore | undefined {
+    return this.zones.find((candidate) => candidate.zone === zone);
+  }
+
+  #take(): RelayEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+}
+
+/** The longest transaction that fits into the fragments of one message on a noise channel. */
+export function transactionBytesMax(): number {
+  const sample = 1_000;
+  const overhead = transactionNotify(new Uint8Array(sample)).payload.length - sample;
+  const capacity = FRAGMENTS_MAX * (FRAME_BYTES - LEVIN_HEADER_BYTES) - LEVIN_HEADER_BYTES;
+  // A blob of over 16,383 bytes takes two more bytes for its length than the sample.
+  return capacity - overhead - 2;
+}
+
+function order(zone: ZoneCore): number {
+  return zoneProfiles[zone.zone].broadcastOrder;
+}
+
+function holdReasonOf(zone: ZoneCore): string {
+  const { zone: name, targets } = zone;
+  if (zone.channels.seated > 0)
+    return `The ${name} zone's channels are full; it waits for the next ticks.`;
+  if (targets.length === 0) {
+    return `The ${name} zone has no peer to dial; give --add-peer with one of its addresses.`;
+  }
+  const troubles = [
+    ...new Set(targets.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]))),
+  ];
+  const why = troubles.length === 0 ? "" : ` (${troubles.slice(0, 3).join("; ")})`;
+  return `No peer of the ${name} zone is connected${why}; it leaves as soon as one is.`;
+}

@@ -1,0 +1,96 @@
+import type { Address } from "../address/address.ts";
+import type { AnonymityZone } from "../address/zone.ts";
+import type { ChainTuple } from "./chain-tuple.ts";
+import type { DialTarget } from "./dial-target.ts";
+import type { LinkId } from "./event.ts";
+
+/** How far a link has come. */
+export type LinkPhase = "dialing" | "handshaking" | "ready";
+
+/** One connection of a zone, as the core sees it: no socket, only what was said and when. */
+export interface Link<Z extends AnonymityZone> {
+  readonly id: LinkId;
+  readonly direction: "outbound" | "inbound";
+  /** Whom we dialed; an inbound peer's address is not known. */
+  readonly address: Address<Z> | undefined;
+  readonly target: DialTarget<Z> | undefined;
+  phase: LinkPhase;
+  /** When the phase began, in milliseconds. */
+  phaseAt: number;
+  /** When the peer last said anything. */
+  heardAt: number;
+  /** What we last claimed of our chain. */
+  claimed: ChainTuple | undefined;
+  /** What the peer last claimed. */
+  peerTuple: ChainTuple | undefined;
+  /** When our next timed sync is due; outbound links only. */
+  syncAt: number;
+  /** Until when the peer may answer our timed sync; undefined when none is open. */
+  syncAnswerBy: number | undefined;
+  /** Timed syncs that went both ways, for status. */
+  syncs: number;
+}
+
+/**
+ * Until when an inbound peer must have sent its handshake, and a dialed one answered ours.
+ * monerod closes a silent peer at 10 s; ours may be several relays away.
+ */
+export const HANDSHAKE_MS_MAX = 60_000;
+/** How often an outbound link syncs. @see monero `P2P_DEFAULT_HANDSHAKE_INTERVAL` */
+export const TIMED_SYNC_MS = 60_000;
+/**
+ * How long a peer may take to answer a timed sync. monerod's own invoke timeout is 120 s; our
+ * question waits for a tick of up to 15 s first, as may the answer.
+ */
+export const TIMED_SYNC_ANSWER_MS_MAX = 150_000;
+/** A link on which nothing was heard for so long is dead. @see monero `P2P_IDLE_CONNECTION_KILL_INTERVAL` */
+export const IDLE_MS_MAX = 300_000;
+
+/**
+ * A link at its beginning.
+ *
+ * @param id its number
+ * @param target whom we dial, or undefined for an inbound link
+ * @param now milliseconds
+ */
+export function newLink<Z extends AnonymityZone>(
+  id: LinkId,
+  target: DialTarget<Z> | undefined,
+  now: number,
+): Link<Z> {
+  return {
+    id,
+    direction: target === undefined ? "inbound" : "outbound",
+    address: target?.address,
+    target,
+    phase: target === undefined ? "handshaking" : "dialing",
+    phaseAt: now,
+    heardAt: now,
+    claimed: undefined,
+    peerTuple: undefined,
+    syncAt: Number.POSITIVE_INFINITY,
+    syncAnswerBy: undefined,
+    syncs: 0,
+  };
+}
+
+/**
+ * When the link wants to be looked at, if nothing is heard until then.
+ *
+ * @param link any link
+ * @returns milliseconds; infinite while its dial is under way, which has its own deadline
+ */
+export function linkWakeAt<Z extends AnonymityZone>(link: Link<Z>): number {
+  switch (link.phase) {
+    case "dialing":
+      return Number.POSITIVE_INFINITY;
+    case "handshaking":
+      return link.phaseAt + HANDSHAKE_MS_MAX;
+    case "ready":
+      return Math.min(
+        link.heardAt + IDLE_MS_MAX,
+        link.syncAnswerBy ?? Number.POSITIVE_INFINITY,
+        link.syncAnswerBy === undefined ? link.syncAt : Number.POSITIVE_INFINITY,
+      );
+  }
+}

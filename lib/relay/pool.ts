@@ -1,0 +1,219 @@
+import type { AnonymityZone } from "../address/zone.ts";
+import { parseTransaction, type Transaction } from "../monero/transaction.ts";
+import { checkForRelay } from "../monero/transaction-check.ts";
+import { TransactionError, type TransactionFlag } from "../monero/transaction-error.ts";
+
+/** A transaction that a wallet gave us to send. */
+export interface LocalTransaction {
+  /** 64 lower-case hexadecimal digits. */
+  readonly id: string;
+  readonly blob: Uint8Array;
+  readonly keyImages: readonly string[];
+  /** When it was submitted, in milliseconds since the Unix epoch. */
+  readonly receivedUnixMs: number;
+  /** How many times it has left whole on at least one channel. */
+  sends: number;
+  /** When it is to be sent next, in milliseconds on the core's clock. */
+  dueAt: number;
+  /** The zone whose channels it waits on, and on how many; undefined where it waits on none. */
+  underway: { readonly zone: AnonymityZone; waiting: number; left: number } | undefined;
+}
+
+/** A transaction that a peer sent us. */
+export interface ForwardTransaction {
+  readonly id: string;
+  readonly zone: AnonymityZone;
+  readonly bytes: number;
+  readonly keyImages: readonly string[];
+  readonly receivedUnixMs: number;
+}
+
+/** A local transaction as it was kept over a restart. */
+export interface RestoredTransaction {
+  readonly blob: Uint8Array;
+  readonly receivedUnixMs: number;
+  readonly sends: number;
+}
+
+/** Why a submitted transaction is not taken; the words go to the wallet. */
+export interface Refusal {
+  readonly kind: "refused";
+  readonly flag: TransactionFlag | undefined;
+  readonly reason: string;
+}
+
+/** What the pool says of a submitted transaction. */
+export type Admission =
+  | { readonly kind: "admitted"; readonly transaction: Transaction; readonly id: string }
+  | { readonly kind: "known"; readonly id: string }
+  | Refusal;
+
+/** When a transaction that left is sent again while nobody has told of it. */
+export interface RetrySchedule {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/** monerod's: 300 s at first, up to 4 h. @see monero `src/cryptonote_core/tx_pool.cpp`, `get_relay_delay` */
+export const moneroRetry: RetrySchedule = { firstMs: 300_000, maxMs: 14_400_000 };
+
+/** Local transactions at the most: a wallet that sends more has lost its mind or its owner. */
+export const LOCAL_TRANSACTIONS_MAX = 1_000;
+/** Transactions of peers at the most, and their bytes: nothing shows that they are valid. */
+export const FORWARD_TRANSACTIONS_MAX = 2_000;
+/** How long a peer's transaction is kept. @see monero `CRYPTONOTE_MEMPOOL_TX_LIVETIME` */
+export const FORWARD_MS_MAX = 259_200_000;
+
+/** What the node holds: its own wallet's transactions and those that peers sent. */
+export class TransactionPool {
+  readonly #local = new Map<string, LocalTransaction>();
+  readonly #forward = new Map<string, ForwardTransaction>();
+  /** Key image to transaction id. */
+  readonly #localImages = new Map<string, string>();
+  readonly #forwardImages = new Map<string, string>();
+  readonly #bytesMax: number;
+
+  /** @param bytesMax the longest blob that a noise channel carries */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Local transactions, oldest first. */
+  get local(): Iterable<LocalTransaction> {
+    return this.#local.values();
+  }
+
+  /** Transactions of peers, oldest first. */
+  get forward(): Iterable<ForwardTransaction> {
+    return this.#forward.values();
+  }
+
+  /**
+   * Finds a local transaction.
+   *
+   * @param id its id
+   */
+  get(id: string): LocalTransaction | undefined {
+    return this.#local.get(id);
+  }
+
+  /**
+   * Checks a submitted transaction without taking it. Only local transactions can stand in its
+   * way: what peers sent is unverified, and must not be able to block a wallet.
+   *
+   * @param blob the transaction's bytes
+   */
+  admit(blob: Uint8Array): Admission {
+    const checked = check(blob);
+    if (checked instanceof TransactionError) {
+      return { kind: "refused", flag: checked.flag, reason: checked.message };
+    }
+    const id = hex(checked.id);
+    if (this.#local.has(id)) return { kind: "known", id };
+    const spentIn = conflict(checked, this.#localImages);
+    if (spentIn !== undefined) {
+      const reason = `The transaction spends what ${spentIn} spends, which this node already holds.`;
+      return { kind: "refused", flag: "double_spend", reason };
+    }
+    if (blob.length > this.#bytesMax) {
+      const reason = `The transaction has ${blob.length} bytes; a noise channel carries ${this.#bytesMax} at the most.`;
+      return { kind: "refused", flag: "too_big", reason };
+    }
+    if (this.#local.size >= LOCAL_TRANSACTIONS_MAX) {
+      const reason = `This node already holds ${LOCAL_TRANSACTIONS_MAX} transactions; let some leave first.`;
+      return { kind: "refused", flag: undefined, reason };
+    }
+    return { kind: "admitted", transaction: checked, id };
+  }
+
+  /**
+   * Takes a local transaction, due at once.
+   *
+   * @param restored its bytes and what was kept of it; admitted before, now or in an earlier run
+   * @param now milliseconds
+   * @throws TransactionError when the bytes are not a transaction
+   */
+  add(restored: RestoredTransaction, now: number): LocalTransaction {
+    const parsed = parseTransaction(restored.blob);
+    const transaction: LocalTransaction = {
+      id: hex(parsed.id),
+      blob: restored.blob,
+      keyImages: parsed.keyImages.map(hex),
+      receivedUnixMs: restored.receivedUnixMs,
+      sends: restored.sends,
+      dueAt: now,
+      underway: undefined,
+    };
+    this.#local.set(transaction.id, transaction);
+    for (const image of transaction.keyImages) this.#localImages.set(image, transaction.id);
+    return transaction;
+  }
+
+  /**
+   * Takes a transaction that a peer sent, in state `forward`.
+   *
+   * @param blob its bytes
+   * @param zone where it came from
+   * @param unixMs now, in milliseconds since the Unix epoch
+   * @returns why the peer is to be dropped, or undefined; known and conflicting transactions are
+   *   passed over in silence
+   */
+  receive(blob: Uint8Array, zone: AnonymityZone, unixMs: number): TransactionError | undefined {
+    const checked = check(blob);
+    if (checked instanceof TransactionError) return checked;
+    const id = hex(checked.id);
+    this.#expire(unixMs);
+    if (this.#local.has(id) || this.#forward.has(id)) return undefined;
+    if (this.#forward.size >= FORWARD_TRANSACTIONS_MAX) return undefined;
+    const keyImages = checked.keyImages.map(hex);
+    const spent = (image: string) => this.#localImages.has(image) || this.#forwardImages.has(image);
+    if (keyImages.some(spent)) return undefined;
+    this.#forward.set(id, { id, zone, bytes: blob.length, keyImages, receivedUnixMs: unixMs });
+    for (const image of keyImages) this.#forwardImages.set(image, id);
+    return undefined;
+  }
+
+  #expire(unixMs: number): void {
+    for (const [id, transaction] of this.#forward) {
+      if (transaction.receivedUnixMs > unixMs - FORWARD_MS_MAX) return;
+      this.#forward.delete(id);
+      for (const image of transaction.keyImages) this.#forwardImages.delete(image);
+    }
+  }
+}
+
+/**
+ * When a transaction that has left so many times is sent again.
+ *
+ * @param retry the schedule
+ * @param sends 1 or more
+ * @returns milliseconds from its leaving
+ */
+export function retryDelay(retry: RetrySchedule, sends: number): number {
+  return Math.min(retry.maxMs, retry.firstMs * 2 ** Math.min(sends - 1, 30));
+}
+
+function check(blob: Uint8Array): Transaction | TransactionError {
+  try {
+    const transaction = parseTransaction(blob);
+    return checkForRelay(transaction) ?? transaction;
+  } catch (error) {
+    if (error instanceof TransactionError) return error;
+    throw error;
+  }
+}
+
+function conflict(
+  transaction: Transaction,
+  images: ReadonlyMap<string, string>,
+): string | undefined {
+  for (const image of transaction.keyImages) {
+    const id = images.get(hex(image));
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

@@ -1,0 +1,215 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isLoopback } from "../address/loopback.ts";
+import type { NetworkName } from "../monero/network.ts";
+import { TRANSACTION_BYTES_MAX } from "../monero/transaction.ts";
+import type { NoiseSchedule } from "../padding/schedule.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { RelayDriver } from "./driver.ts";
+import { RelayError } from "./error.ts";
+import {
+  getHeight,
+  getInfo,
+  getTransactionPoolHashes,
+  type JsonObject,
+  sendRawTransaction,
+} from "./rpc-answer.ts";
+import { relayStatus } from "./status.ts";
+
+/** How the RPC server is set up. */
+export interface RpcOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly driver: RelayDriver;
+  readonly network: NetworkName;
+  readonly schedule: NoiseSchedule;
+  readonly clock: Clock;
+}
+
+/** A request's body: the largest transaction in hexadecimal, and room for the JSON around it. */
+export const BODY_BYTES_MAX = 2 * TRANSACTION_BYTES_MAX + 4_096;
+/** How long a request's body may take. */
+const BODY_MS_MAX = 30_000;
+/** Connections at the most; a wallet opens one or two. */
+const CONNECTIONS_MAX = 100;
+
+interface Answer {
+  readonly code: number;
+  readonly body: JsonObject;
+}
+
+/** The monerod-compatible RPC of a node, for wallets on the same machine. */
+export class RpcServer {
+  readonly #options: RpcOptions;
+  readonly #server: Server;
+
+  private constructor(options: RpcOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.maxConnections = CONNECTIONS_MAX;
+  }
+
+  /**
+   * Starts listening.
+   *
+   * @param options where, and for which node
+   * @throws RelayError `listen-failed`
+   */
+  static listen(options: RpcOptions): Promise<RpcServer> {
+    const rpc = new RpcServer(options);
+    const { host, port } = options;
+    return new Promise((resolve, reject) => {
+      rpc.#server.once("error", (cause) =>
+        reject(
+          new RelayError(
+            "listen-failed",
+            "local",
+            `The RPC can't listen on ${host}:${port} (${cause.message}); choose another --rpc-bind-port.`,
+            { cause },
+          ),
+        ),
+      );
+      rpc.#server.listen({ host, port }, () => resolve(rpc));
+    });
+  }
+
+  /** The port that is listened on. */
+  get port(): number {
+    const address = this.#server.address();
+    return address === null || typeof address === "string" ? 0 : address.port;
+  }
+
+  /** Stops listening and drops open connections. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: Answer;
+    try {
+      answer = this.#forbidden(request) ?? (await this.#answer(request));
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error);
+      answer = { code: 500, body: { status: "Failed", error: `A bug in anonctl: ${words}` } };
+    }
+    const body = JSON.stringify(answer.body);
+    response.writeHead(answer.code, {
+      "Content-Type": "application/json",
+      "Content-Length": Buffer.byteLength(body),
+      ...(answer.code === 413 ? { Connection: "close" } : {}),
+    });
+    response.end(body);
+  }
+
+  /**
+   * A web page open in the user's browser can reach loopback. It names itself in `Origin`, or, by
+   * rebinding its DNS name, shows that name in `Host`; a wallet does neither.
+   */
+  #forbidden(request: IncomingMessage): Answer | undefined {
+    const { origin, host } = request.headers;
+    if (origin !== undefined) return failure(403, "Requests of web pages are refused.");
+    if (!isLoopback(this.#options.host) || host === undefined) return undefined;
+    const name = host.replace(/:[0-9]+$/, "");
+    if (name === "localhost" || isLoopback(name.replace(/^\[|\]$/g, ""))) return undefined;
+    return failure(403, `The host name "${name}" is not this machine's; use 127.0.0.1.`);
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    const [path = ""] = (request.url ?? "").split("?");
+    const { driver, network, schedule, clock } = this.#options;
+    switch (path) {
+      case "/send_raw_transaction":
+      case "/sendrawtransaction":
+        if (request.method !== "POST") return failure(405, `${path} takes a POST request.`);
+        return this.#withBody(request, (body) => sendRawTransaction(driver, body, clock.now()));
+      case "/get_transaction_pool_hashes":
+        return ok(getTransactionPoolHashes());
+      case "/get_height":
+      case "/getheight":
+        return ok(getHeight(driver.core));
+      case "/get_info":
+      case "/getinfo":
+        return ok(getInfo(driver.core, network));
+      case "/json_rpc":
+        return this.#withBody(request, (body) => this.#jsonRpc(body));
+      case "/status":
+        return ok({ ...relayStatus(driver, network, schedule, clock.now()) });
+    }
+    return failure(
+      404,
+      `${path} is not served: this node has /send_raw_transaction, /get_transaction_pool_hashes, /get_info, /get_height, /json_rpc and /status.`,
+    );
+  }
+
+  #jsonRpc(body: JsonObject): JsonObject {
+    const envelope = { id: body["id"] ?? 0, jsonrpc: "2.0" };
+    const { driver, network } = this.#options;
+    switch (body["method"]) {
+      case "get_info":
+        return { ...envelope, result: getInfo(driver.core, network) };
+      case "get_block_count":
+      case "getblockcount": {
+        const { height, status } = getHeight(driver.core);
+        return { ...envelope, result: { count: height, status, untrusted: false } };
+      }
+      default:
+        return { ...envelope, error: { code: -32601, message: "Method not found" } };
+    }
+  }
+
+  async #withBody(
+    request: IncomingMessage,
+    answer: (body: JsonObject) => JsonObject,
+  ): Promise<Answer> {
+    const text = await readBody(request, this.#options.clock);
+    if (text === undefined) {
+      return failure(
+        413,
+        `The request has over ${BODY_BYTES_MAX} bytes, or did not arrive in time.`,
+      );
+    }
+    let body: unknown;
+    try {
+      body = JSON.parse(text === "" ? "{}" : text);
+    } catch {
+      return failure(400, "The request's body is not JSON.");
+    }
+    if (!isJsonObject(body)) return failure(400, "The request's body is not a JSON object.");
+    return ok(answer(body));
+  }
+}
+
+function readBody(request: IncomingMessage, clock: Clock): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    const timer = clock.setTimer(clock.now() + BODY_MS_MAX, () => settle(undefined));
+    const settle = (text: string | undefined): void => {
+      timer.cancel();
+      request.removeAllListeners("data");
+      request.resume();
+      resolve(text);
+    };
+    request.on("data", (part: Uint8Array) => {
+      length += part.length;
+      if (length > BODY_BYTES_MAX) settle(undefined);
+      else parts.push(part);
+    });
+    request.on("end", () => settle(Buffer.concat(parts).toString("utf8")));
+    request.on("error", () => settle(undefined));
+    request.on("close", () => settle(undefined));
+  });
+}
+
+function ok(body: JsonObject): Answer {
+  return { code: 200, body };
+}
+
+function failure(code: number, error: string): Answer {
+  return { code, body: { status: "Failed", error } };
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

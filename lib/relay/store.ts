@@ -1,0 +1,225 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { AnonymityZone } from "../address/zone.ts";
+import type { ChainTuple } from "./chain-tuple.ts";
+import { RelayError } from "./error.ts";
+import type { RestoredTransaction } from "./pool.ts";
+
+/** The file in the data directory. */
+export const STORE_FILE = "relay.sqlite";
+/** Raised when the tables change their shape. */
+const STORE_VERSION = 1;
+
+/**
+ * What a node must not lose: transactions it took from its wallet, and what each zone's peers said
+ * of the chain. Every call is on the disk when it returns.
+ */
+export class RelayStore {
+  readonly #database: DatabaseSync;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /**
+   * Opens the store of a data directory, making both where they are missing. The directory is for
+   * its owner only: a transaction that has not left yet is a secret.
+   *
+   * @param directory the data directory
+   * @param network the network's name; a store of another is refused
+   * @throws RelayError `data-dir`, `data-dir-in-use`, `data-dir-network` or `data-dir-version`
+   */
+  static open(directory: string, network: string): RelayStore {
+    const file = join(directory, STORE_FILE);
+    let database: DatabaseSync;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      // SQLite gives its journal the mode of the file beside it, so the file is made first.
+      closeSync(openSync(file, "a", 0o600));
+      database = new DatabaseSync(file);
+    } catch (cause) {
+      throw new RelayError(
+        "data-dir",
+        "local",
+        `Data directory ${directory} can't be used (${reasonOf(cause)}); give another with --data-dir.`,
+        { cause },
+      );
+    }
+    try {
+      prepare(database, directory, network);
+    } catch (error) {
+      database.close();
+      throw error instanceof RelayError ? error : openingFault(directory, error);
+    }
+    return new RelayStore(database);
+  }
+
+  /**
+   * Keeps a transaction that a wallet submitted.
+   *
+   * @param id its id, 64 hexadecimal digits
+   * @param blob its bytes
+   * @param receivedUnixMs milliseconds since the Unix epoch
+   * @throws RelayError `store-failed`; nothing was kept then
+   */
+  insert(id: string, blob: Uint8Array, receivedUnixMs: number): void {
+    this.#write("keep a transaction", () =>
+      this.#database
+        .prepare(
+          "INSERT INTO local_transaction (id, blob, received_unix_ms, sends) VALUES (?, ?, ?, 0)",
+        )
+        .run(id, blob, Math.round(receivedUnixMs)),
+    );
+  }
+
+  /**
+   * Records how many times a transaction has left.
+   *
+   * @param id its id
+   * @param sends 0 or more
+   * @throws RelayError `store-failed`
+   */
+  recordSends(id: string, sends: number): void {
+    this.#write("record a transaction's leaving", () =>
+      this.#database.prepare("UPDATE local_transaction SET sends = ? WHERE id = ?").run(sends, id),
+    );
+  }
+
+  /** The transactions that an earlier run kept, oldest first. */
+  transactions(): RestoredTransaction[] {
+    const rows = this.#database
+      .prepare(
+        "SELECT blob, received_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
+      )
+      .all();
+    return rows.map((row) => ({
+      blob: bytesOf(row["blob"]),
+      receivedUnixMs: Number(row["received_unix_ms"]),
+      sends: Number(row["sends"]),
+    }));
+  }
+
+  /**
+   * Remembers what a zone's peers said of the chain.
+   *
+   * @param zone the zone
+   * @param tuple one peer's whole tuple
+   * @throws RelayError `store-failed`
+   */
+  rememberTuple(zone: AnonymityZone, tuple: ChainTuple): void {
+    this.#write("remember the chain's state", () =>
+      this.#database
+        .prepare("INSERT OR REPLACE INTO chain_tuple VALUES (?, ?, ?, ?, ?, ?)")
+        .run(
+          zone,
+          String(tuple.currentHeight),
+          String(tuple.cumulativeDifficulty),
+          tuple.topId,
+          tuple.topVersion,
+          tuple.pruningSeed,
+        ),
+    );
+  }
+
+  /**
+   * What a zone's peers said of the chain in an earlier run.
+   *
+   * @param zone the zone
+   */
+  tuple(zone: AnonymityZone): ChainTuple | undefined {
+    const row = this.#database.prepare("SELECT * FROM chain_tuple WHERE zone = ?").get(zone);
+    if (row === undefined) return undefined;
+    return {
+      currentHeight: BigInt(String(row["height"])),
+      cumulativeDifficulty: BigInt(String(row["difficulty"])),
+      topId: bytesOf(row["top_id"]),
+      topVersion: Number(row["top_version"]),
+      pruningSeed: Number(row["pruning_seed"]),
+    };
+  }
+
+  /** Closes the file; the store is of no use afterwards. */
+  close(): void {
+    this.#database.close();
+  }
+
+  #write(what: string, run: () => void): void {
+    try {
+      run();
+    } catch (cause) {
+      throw new RelayError(
+        "store-failed",
+        "local",
+        `The node could not ${what} (${reasonOf(cause)}); make room on the disk of --data-dir.`,
+        { cause },
+      );
+    }
+  }
+}
+
+function prepare(database: DatabaseSync, directory: string, network: string): void {
+  // Exclusive locking keeps a second node off the directory. FULL makes every commit wait for the
+  // disk, so that an answer to a wallet is a promise that holds over a power cut.
+  database.exec(`
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    BEGIN IMMEDIATE;
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS local_transaction (
+      id TEXT PRIMARY KEY, blob BLOB NOT NULL, received_unix_ms INTEGER NOT NULL, sends INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS chain_tuple (
+      zone TEXT PRIMARY KEY, height TEXT NOT NULL, difficulty TEXT NOT NULL, top_id BLOB NOT NULL,
+      top_version INTEGER NOT NULL, pruning_seed INTEGER NOT NULL
+    ) STRICT;
+    COMMIT;
+  `);
+  const put = database.prepare("INSERT OR IGNORE INTO meta VALUES (?, ?)");
+  put.run("version", String(STORE_VERSION));
+  put.run("network", network);
+  const get = database.prepare("SELECT value FROM meta WHERE key = ?");
+  const version = String(get.get("version")?.["value"]);
+  if (version !== String(STORE_VERSION)) {
+    throw new RelayError(
+      "data-dir-version",
+      "config",
+      `${directory} was written by another version of anonctl (store ${version}); give another --data-dir.`,
+    );
+  }
+  const found = String(get.get("network")?.["value"]);
+  if (found !== network) {
+    throw new RelayError(
+      "data-dir-network",
+      "config",
+      `${directory} belongs to ${found}, not ${network}; give another --data-dir.`,
+    );
+  }
+}
+
+function openingFault(directory: string, cause: unknown): RelayError {
+  if (/locked|busy/i.test(reasonOf(cause))) {
+    return new RelayError(
+      "data-dir-in-use",
+      "local",
+      `Another anonctl uses ${directory}; stop it, or give this one its own --data-dir.`,
+      { cause },
+    );
+  }
+  return new RelayError(
+    "data-dir",
+    "local",
+    `${join(directory, STORE_FILE)} can't be read (${reasonOf(cause)}); move it away or give another --data-dir.`,
+    { cause },
+  );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new RelayError("data-dir", "local", "The node's store holds a damaged row; move it away.");
+}

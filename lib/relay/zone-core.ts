@@ -1,0 +1,411 @@
+import type { Address } from "../address/address.ts";
+import type { AnonymityZone } from "../address/zone.ts";
+import { encodeMessage, FRAME_BYTES, framesOf, type LevinMessage } from "../levin/frame.ts";
+import type { Network } from "../monero/network.ts";
+import type { Lane } from "../padding/noise-channel.ts";
+import { uniform } from "../runtime/distribution.ts";
+import type { FaultPlace } from "../runtime/fault.ts";
+import type { RandomSource } from "../runtime/random.ts";
+import { type ZoneProfile, zoneProfiles } from "../zone/profile.ts";
+import { type ChainTuple, genesisTuple, medianTuple, nextClaim, sameTuple } from "./chain-tuple.ts";
+import { ChannelGroup, type ChannelGroupOptions } from "./channel-group.ts";
+import { type DialTarget, dialTargets, recordFailure, type TargetKind } from "./dial-target.ts";
+import type { LinkEvent, LinkId, ZoneEffect, ZoneOutcome } from "./event.ts";
+import { type Link, linkWakeAt, newLink, TIMED_SYNC_ANSWER_MS_MAX, TIMED_SYNC_MS } from "./link.ts";
+import * as speech from "./speech.ts";
+
+/** How a zone of the relay is set up. */
+export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
+  readonly zone: Z;
+  /** Peers to dial; needs a proxy, which the driver holds. */
+  readonly targets: readonly { readonly address: Address<Z>; readonly kind: TargetKind }[];
+  /** Outbound links at the most. */
+  readonly outboundMax: number;
+  /** Inbound links at the most; 0 where nothing listens. */
+  readonly inboundMax: number;
+  /** What the zone's peers last said of the chain, from an earlier run. */
+  readonly remembered?: ChainTuple;
+  /**
+   * How often an outbound link syncs, in milliseconds.
+   * @default TIMED_SYNC_MS
+   */
+  readonly timedSyncMs?: number;
+}
+
+/** What a zone takes from the relay around it. */
+export interface ZoneContext {
+  readonly network: Network;
+  readonly random: RandomSource;
+  readonly channels: Omit<ChannelGroupOptions, "random">;
+  /** Gives link numbers that no other zone uses. */
+  readonly nextLink: () => LinkId;
+  /** Where effects go, in order. */
+  readonly emit: (effect: ZoneEffect) => void;
+  /** Where the zone reports what concerns transactions. */
+  readonly report: (outcome: ZoneOutcome) => void;
+}
+
+/** A link that lasted this long shows that its peer works, so its back-off starts afresh. */
+const LASTING_LINK_MS = 60_000;
+/** Wait before the second connection of a cold start, which shows the chain state just learned. */
+const RELEARN_MS_MAX = 1_000;
+
+/**
+ * One zone of the relay: its own peers, links, chain tuple and noise channels. Two zones share
+ * nothing but the random source and the list that effects are put on.
+ */
+export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
+  readonly zone: Z;
+  readonly links = new Map<LinkId, Link<Z>>();
+  readonly targets: readonly DialTarget<Z>[];
+  readonly channels: ChannelGroup;
+  readonly #options: ZoneOptions<Z>;
+  readonly #context: ZoneContext;
+  readonly #profile: ZoneProfile;
+  #remembered: ChainTuple | undefined;
+  /** Whether a peer has told its chain state since we started. */
+  #learned = false;
+
+  /**
+   * @param options the zone's own settings
+   * @param context what it takes from the relay around it
+   * @param now milliseconds
+   */
+  constructor(options: ZoneOptions<Z>, context: ZoneContext, now: number) {
+    this.zone = options.zone;
+    this.targets = dialTargets(options.targets, now);
+    this.channels = new ChannelGroup({ ...context.channels, random: context.random });
+    this.#options = options;
+    this.#context = context;
+    this.#profile = zoneProfiles[options.zone];
+    this.#remembered = options.remembered;
+  }
+
+  /** The zone's chain state: what the median outbound peer claims, or what was remembered. */
+  get tuple(): ChainTuple | undefined {
+    const claims: ChainTuple[] = [];
+    for (const link of this.links.values()) {
+      if (link.direction === "outbound" && link.phase === "ready" && link.peerTuple !== undefined) {
+        claims.push(link.peerTuple);
+      }
+    }
+    return medianTuple(claims) ?? this.#remembered;
+  }
+
+  /** When `wake` wants to be called; infinite when nothing is due. */
+  get wakeAt(): number {
+    let at = this.channels.wakeAt;
+    for (const link of this.links.values()) at = Math.min(at, linkWakeAt(link));
+    if (this.#mayDial()) {
+      for (const target of this.targets) {
+        if (target.link === undefined) at = Math.min(at, target.dialAt);
+      }
+    }
+    return at;
+  }
+
+  /**
+   * An inbound stream arrived at the zone's listener.
+   *
+   * @param now milliseconds
+   * @returns the link's number, or undefined when the zone is full and the stream is to be closed
+   */
+  accept(now: number): LinkId | undefined {
+    if (this.#count("inbound") >= this.#options.inboundMax) return undefined;
+    const link = newLink<Z>(this.#context.nextLink(), undefined, now);
+    this.links.set(link.id, link);
+    return link.id;
+  }
+
+  /**
+   * Something happened on one of the zone's links.
+   *
+   * @param event what happened; events of links already closed are ignored
+   * @param now milliseconds
+   */
+  handle(event: LinkEvent, now: number): void {
+    const link = this.links.get(event.link);
+    if (link === undefined) return;
+    switch (event.kind) {
+      case "dialed":
+        this.#beginHandshake(link, now);
+        return;
+      case "dial-failed":
+      case "closed":
+        this.#forget(link, event.where, event.reason, now);
+        return;
+      case "heard":
+        link.heardAt = now;
+        return;
+      case "message":
+        link.heardAt = now;
+        this.#hear(link, event.message, now);
+        return;
+    }
+  }
+
+  /**
+   * Does what has fallen due: ticks first, then deadlines, timed syncs and dials.
+   *
+   * @param now milliseconds
+   */
+  wake(now: number): void {
+    this.#tick(now);
+    for (const link of [...this.links.values()]) {
+      if (linkWakeAt(link) <= now) this.#linkDue(link, now);
+    }
+    this.#dialDue(now);
+  }
+
+  /**
+   * Queues a transaction on every noise channel of the zone.
+   *
+   * @param id the transaction's id
+   * @param blob its bytes
+   * @returns on how many channels it waits now; 0 where no peer carries noise or all are full
+   */
+  carry(id: string, blob: Uint8Array): number {
+    const frames = framesOf(speech.transactionNotify(blob), FRAME_BYTES);
+    return this.channels.sendAll({ tag: id, lane: "payload", frames });
+  }
+
+  #tick(now: number): void {
+    // Only this loop runs between a timer and the wire, for noise and payload alike.
+    const ticks = this.channels.tick(now);
+    for (const tick of ticks) {
+      this.#context.emit({ kind: "write", link: tick.link, bytes: tick.frame, by: "tick" });
+    }
+    for (const { finished } of ticks) {
+      if (finished?.lane === "payload") this.#context.report({ kind: "left", id: finished.tag });
+    }
+    this.#settleChannels(now);
+  }
+
+  /** Moves channels whose epoch is over, and seats those that have no link. */
+  #settleChannels(now: number): void {
+    const ready: LinkId[] = [];
+    for (const link of this.links.values()) {
+      if (link.direction === "outbound" && link.phase === "ready") ready.push(link.id);
+    }
+    const { returned, joined } = this.channels.settle(ready, now);
+    for (const message of returned) {
+      if (message.lane === "payload") this.#context.report({ kind: "returned", id: message.tag });
+      else this.#writeNow(message.link, message.frames);
+    }
+    if (joined) this.#context.report({ kind: "room" });
+  }
+
+  #linkDue(link: Link<Z>, now: number): void {
+    if (link.phase === "handshaking") {
+      this.#close(link, "network", "no handshake came in time", now);
+    } else if (link.syncAnswerBy !== undefined && link.syncAnswerBy <= now) {
+      this.#close(link, "peer", "a timed sync was not answered", now);
+    } else if (linkWakeAt(link) <= now && link.syncAt <= now) {
+      this.#sendTimedSync(link, now);
+    } else {
+      this.#close(link, "network", "nothing was heard for five minutes", now);
+    }
+  }
+
+  #mayDial(): boolean {
+    return this.#count("outbound") < this.#options.outboundMax;
+  }
+
+  #count(direction: "outbound" | "inbound"): number {
+    let count = 0;
+    for (const link of this.links.values()) if (link.direction === direction) count++;
+    return count;
+  }
+
+  #dialDue(now: number): void {
+    for (const target of this.targets) {
+      if (target.link !== undefined || target.dialAt > now || !this.#mayDial()) continue;
+      const link = newLink(this.#context.nextLink(), target, now);
+      target.link = link.id;
+      this.links.set(link.id, link);
+      const label = `link-${link.id}`;
+      this.#context.emit({ kind: "dial", link: link.id, address: target.address, label });
+    }
+  }
+
+  #beginHandshake(link: Link<Z>, now: number): void {
+    link.phase = "handshaking";
+    link.phaseAt = now;
+    const claim = this.#claim(link, undefined);
+    this.#sendPlain(link, speech.handshakeRequest(this.#profile, this.#context.network, claim));
+  }
+
+  #claim(link: Link<Z>, askers: ChainTuple | undefined): ChainTuple {
+    const candidate = this.tuple ?? askers ?? genesisTuple(this.#context.network.genesisId);
+    link.claimed = nextClaim(candidate, link.claimed);
+    return link.claimed;
+  }
+
+  #hear(link: Link<Z>, message: LevinMessage, now: number): void {
+    const heard = speech.understand(message, this.#context.network);
+    if (heard.kind === "refused") {
+      this.#close(link, "peer", heard.reason, now);
+      return;
+    }
+    if (link.phase === "handshaking") this.#hearHandshake(link, heard, now);
+    else this.#hearReady(link, heard, now);
+  }
+
+  #hearHandshake(link: Link<Z>, heard: speech.Heard, now: number): void {
+    if (link.direction === "inbound" && heard.kind === "handshake-request") {
+      link.peerTuple = heard.tuple;
+      const claim = this.#claim(link, heard.tuple);
+      this.#sendPlain(link, speech.handshakeResponse(this.#profile, this.#context.network, claim));
+      this.#becomeReady(link, now);
+    } else if (link.direction === "outbound" && heard.kind === "handshake-response") {
+      if (heard.foreignPeers(this.zone)) {
+        this.#close(link, "peer", "its peer list names another zone or is too long", now);
+        return;
+      }
+      this.#learn(link, heard.tuple, now);
+    } else {
+      this.#close(link, "peer", `it began with ${heard.kind} where a handshake belongs`, now);
+    }
+  }
+
+  /**
+   * Takes the chain state out of a handshake's answer. The first one of a run closes the link if
+   * ours was another, and comes back with the right one: some nodes take part in a handshake's
+   * claim but not in a timed sync's when they decide whether they are synchronised.
+   */
+  #learn(link: Link<Z>, tuple: ChainTuple, now: number): void {
+    link.peerTuple = tuple;
+    const known = link.claimed !== undefined && sameTuple(link.claimed, tuple);
+    const first = !this.#learned;
+    this.#learned = true;
+    this.#remember(tuple);
+    if (first && !known && link.target !== undefined) {
+      const target = link.target;
+      this.#drop(link, "connecting again with the chain state just learned", now);
+      target.dialAt = now + uniform(this.#context.random, RELEARN_MS_MAX / 4, RELEARN_MS_MAX);
+      return;
+    }
+    this.#becomeReady(link, now);
+  }
+
+  #remember(tuple: ChainTuple): void {
+    if (this.#remembered !== undefined && sameTuple(this.#remembered, tuple)) return;
+    this.#remembered = tuple;
+    this.#context.emit({ kind: "remember", zone: this.zone, tuple });
+  }
+
+  #becomeReady(link: Link<Z>, now: number): void {
+    link.phase = "ready";
+    link.phaseAt = now;
+    this.#context.emit({ kind: "handshake-done", link: link.id });
+    if (link.direction === "inbound") return;
+    if (link.target !== undefined) link.target.trouble = undefined;
+    link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
+    this.#notice("info", `Connected to a peer of the ${this.zone} zone.`);
+    this.#settleChannels(now);
+  }
+
+  #hearReady(link: Link<Z>, heard: speech.Heard, now: number): void {
+    switch (heard.kind) {
+      case "timed-sync-request":
+        link.peerTuple = heard.tuple;
+        link.syncs++;
+        this.#say(link, speech.timedSyncResponse(this.#claim(link, heard.tuple)), now);
+        return;
+      case "timed-sync-response":
+        if (link.syncAnswerBy === undefined) break;
+        if (heard.foreignPeers(this.zone)) {
+          this.#close(link, "peer", "its peer list names another zone or is too long", now);
+          return;
+        }
+        link.peerTuple = heard.tuple;
+        link.syncAnswerBy = undefined;
+        link.syncs++;
+        this.#rememberMedian();
+        return;
+      case "transactions":
+        this.#context.report({ kind: "received", link: link.id, blobs: heard.blobs });
+        return;
+      case "unknown-request":
+        this.#say(link, speech.unknownCommand(heard.command), now);
+        return;
+      case "ignored":
+        return;
+      case "handshake-request":
+      case "handshake-response":
+      case "refused":
+        break;
+    }
+    this.#close(link, "peer", `it sent ${heard.kind}, which nobody asked for`, now);
+  }
+
+  #rememberMedian(): void {
+    const median = this.tuple;
+    if (median !== undefined) this.#remember(median);
+  }
+
+  #sendTimedSync(link: Link<Z>, now: number): void {
+    link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
+    link.syncAnswerBy = now + TIMED_SYNC_ANSWER_MS_MAX;
+    this.#say(link, speech.timedSyncRequest(this.#claim(link, undefined)), now);
+  }
+
+  /** After the handshake: whole frames only, at a tick where the link carries noise. */
+  #say(link: Link<Z>, message: LevinMessage, now: number): void {
+    const frames = framesOf(message, FRAME_BYTES);
+    const lane: Lane = "control";
+    const sent = this.channels.sendOn(link.id, { tag: "control", lane, frames });
+    if (sent === "no-channel") this.#writeNow(link.id, frames);
+    else if (sent === "full")
+      this.#close(link, "peer", "it asks faster than it may be answered", now);
+  }
+
+  #writeNow(link: LinkId, frames: readonly Uint8Array[]): void {
+    for (const bytes of frames) this.#context.emit({ kind: "write", link, bytes, by: "control" });
+  }
+
+  #sendPlain(link: Link<Z>, message: LevinMessage): void {
+    const bytes = encodeMessage(message);
+    this.#context.emit({ kind: "write", link: link.id, bytes, by: "control" });
+  }
+
+  /**
+   * Closes a link for the relay's own reasons.
+   *
+   * @param link its number
+   * @param reason in words for the user
+   * @param now milliseconds
+   */
+  closeLink(link: LinkId, reason: string, now: number): void {
+    const known = this.links.get(link);
+    if (known !== undefined) this.#close(known, "peer", reason, now);
+  }
+
+  #close(link: Link<Z>, where: FaultPlace, reason: string, now: number): void {
+    this.#context.emit({ kind: "close", link: link.id, reason });
+    this.#forget(link, where, reason, now);
+  }
+
+  /** Closes a link without holding it against its peer. */
+  #drop(link: Link<Z>, reason: string, now: number): void {
+    this.#context.emit({ kind: "close", link: link.id, reason });
+    this.links.delete(link.id);
+    if (link.target !== undefined) link.target.link = undefined;
+    this.#settleChannels(now);
+  }
+
+  #forget(link: Link<Z>, where: FaultPlace, reason: string, now: number): void {
+    this.links.delete(link.id);
+    const { target } = link;
+    if (target !== undefined) {
+      if (link.phase === "ready" && now - link.phaseAt >= LASTING_LINK_MS) target.failures = 0;
+      recordFailure(target, where, reason, this.#context.random, now);
+      this.#notice("info", `A peer of the ${this.zone} zone is not connected: ${reason}.`);
+    }
+    this.#settleChannels(now);
+  }
+
+  #notice(level: "debug" | "info" | "warning", text: string): void {
+    this.#context.emit({ kind: "notice", level, text });
+  }
+}

@@ -1,0 +1,173 @@
+import { type Address, parseAddress, parseAddressOf } from "../address/address.ts";
+import { AddressError } from "../address/error.ts";
+import type { AnonymityZone } from "../address/zone.ts";
+import { ZoneError } from "./error.ts";
+import { isAnonymityZone, zoneProfiles } from "./profile.ts";
+
+/** Where a SOCKS proxy listens: a TCP address or a Unix socket. */
+export type ProxyPlace =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+/** One `--tx-proxy`: the proxy that carries every outbound link of a zone. */
+export interface TxProxy<Z extends AnonymityZone = AnonymityZone> {
+  readonly zone: Z;
+  readonly proxy: ProxyPlace;
+  readonly version: "4a" | "5";
+  /** Credentials that the user gave; without them each link gets its own, for isolation. */
+  readonly credentials?: { readonly user: string; readonly password: string };
+  /** Outbound links at the most. */
+  readonly outboundMax: number;
+}
+
+/** One `--anonymous-inbound`: where a hidden service forwards its connections to. */
+export interface AnonymousInbound<Z extends AnonymityZone = AnonymityZone> {
+  readonly zone: Z;
+  /** The name under which others reach us. */
+  readonly address: Address<Z>;
+  /** Where we listen. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Inbound links at the most. */
+  readonly inboundMax: number;
+}
+
+const TX_PROXY_FORM =
+  "write --tx-proxy ZONE,[socks5://[USER:PASSWORD@]]IP:PORT[,MAX], as in tor,127.0.0.1:9050,16";
+const INBOUND_FORM =
+  "write --anonymous-inbound HOST[:PORT],IP:PORT[,MAX], as in NAME.onion:18083,127.0.0.1:18083";
+/** Links a zone may be given at the most: one file descriptor and a few kilobytes each. */
+const LINKS_MAX = 10_000;
+const SOCKS_CREDENTIAL_BYTES_MAX = 255;
+
+/**
+ * Reads monerod's `--tx-proxy` grammar. Beyond it, `socks4a://` asks for SOCKS4a, and
+ * `unix:/path` in place of `IP:PORT` names a Unix socket.
+ *
+ * @param text `zone,[socks5://[user:pass@]]ip:port[,max]`
+ * @throws ZoneError `bad-tx-proxy`, `unknown-zone`, or `not-built` for `disable_noise`
+ * @see monero `src/p2p/net_node.cpp`, `get_proxies`
+ */
+export function parseTxProxy(text: string): TxProxy {
+  const [zone = "", place = "", ...rest] = text.split(",");
+  if (!isAnonymityZone(zone)) {
+    throw new ZoneError(
+      "unknown-zone",
+      `"${zone}" in --tx-proxy ${text} is not tor or i2p; ${TX_PROXY_FORM}.`,
+    );
+  }
+  if (rest.includes("disable_noise")) {
+    throw new ZoneError(
+      "not-built",
+      "--tx-proxy with disable_noise is not in this version: every link that carries a transaction carries noise; leave it out.",
+    );
+  }
+  const [max, ...more] = rest;
+  if (more.length > 0) throw badTxProxy(text, "has too many parts");
+  const outboundMax = max === undefined ? zoneProfiles[zone].outboundMaxDefault : readMax(max);
+  if (outboundMax === undefined) throw badTxProxy(text, `has "${max}" for the number of links`);
+  const [, scheme, userinfo, endpoint = ""] =
+    /^(?:(socks5|socks4a):\/\/(?:([^@]*)@)?)?(.*)$/.exec(place) ?? [];
+  const version =
+    scheme === "socks5" ? "5" : scheme === "socks4a" ? "4a" : zoneProfiles[zone].socksVersion;
+  const proxy = readPlace(endpoint);
+  if (typeof proxy === "string") throw badTxProxy(text, proxy);
+  const credentials = readCredentials(text, userinfo, version);
+  return {
+    zone,
+    proxy,
+    version,
+    outboundMax,
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+}
+
+function readCredentials(
+  text: string,
+  userinfo: string | undefined,
+  version: "4a" | "5",
+): { user: string; password: string } | undefined {
+  if (userinfo === undefined) return undefined;
+  const colon = userinfo.indexOf(":");
+  const user = colon < 0 ? userinfo : userinfo.slice(0, colon);
+  const password = colon < 0 ? "" : userinfo.slice(colon + 1);
+  if (version !== "5") throw badTxProxy(text, "gives credentials, which only socks5:// takes");
+  if (user === "" || password === "") throw badTxProxy(text, "needs USER:PASSWORD before the @");
+  for (const part of [user, password]) {
+    if (Buffer.byteLength(part) > SOCKS_CREDENTIAL_BYTES_MAX) {
+      throw badTxProxy(text.replace(userinfo, "…"), "has credentials of over 255 bytes");
+    }
+  }
+  return { user, password };
+}
+
+/**
+ * Reads monerod's `--anonymous-inbound` grammar.
+ *
+ * @param text `host[:port],ip:port[,max]`
+ * @param defaultPort the port where the host has none: the network's own for onions
+ * @throws ZoneError `bad-anonymous-inbound`
+ * @see monero `src/p2p/net_node.cpp`, `get_anonymous_inbounds`
+ */
+export function parseAnonymousInbound(text: string, defaultPort: number): AnonymousInbound {
+  const [name = "", endpoint = "", max, ...more] = text.split(",");
+  if (more.length > 0) throw badInbound(text, "has too many parts");
+  const address = readServiceName(text, name, defaultPort);
+  const listen = readPlace(endpoint);
+  if (typeof listen === "string") throw badInbound(text, listen);
+  if (!("host" in listen)) throw badInbound(text, "needs IP:PORT to listen on");
+  const inboundMax =
+    max === undefined ? zoneProfiles[address.zone].inboundMaxDefault : readMax(max);
+  if (inboundMax === undefined) throw badInbound(text, `has "${max}" for the number of links`);
+  return { zone: address.zone, address, listen, inboundMax };
+}
+
+function readServiceName(text: string, name: string, defaultPort: number): Address<AnonymityZone> {
+  try {
+    const { zone } = parseAddress(name, { defaultPort });
+    if (zone === "public")
+      throw badInbound(text, `begins with "${name}", which is not an .onion or .i2p name`);
+    return parseAddressOf(name, zone, { defaultPort });
+  } catch (error) {
+    if (error instanceof AddressError)
+      throw badInbound(text, `is wrong: ${error.message.replace(/\.$/, "")}`);
+    throw error;
+  }
+}
+
+function readPlace(text: string): ProxyPlace | string {
+  if (text.startsWith("unix:")) {
+    return text.length > "unix:".length
+      ? { path: text.slice("unix:".length) }
+      : "has an empty socket path";
+  }
+  try {
+    const address = parseAddress(text);
+    // A proxy is named by number: resolving a name would itself be a leak.
+    if (address.kind !== "ipv4" && address.kind !== "ipv6")
+      return `names "${address.host}", which is not an IP`;
+    return { host: address.host, port: address.port };
+  } catch (error) {
+    if (error instanceof AddressError)
+      return `has a wrong IP:PORT: ${error.message.replace(/\.$/, "")}`;
+    throw error;
+  }
+}
+
+function readMax(text: string): number | undefined {
+  const max = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  return max >= 1 && max <= LINKS_MAX ? max : undefined;
+}
+
+function badTxProxy(text: string, what: string): ZoneError {
+  return new ZoneError(
+    "bad-tx-proxy",
+    `--tx-proxy ${text.replace(/\/\/[^@/]*@/, "//…@")} ${what}; ${TX_PROXY_FORM}.`,
+  );
+}
+
+function badInbound(text: string, what: string): ZoneError {
+  return new ZoneError(
+    "bad-anonymous-inbound",
+    `--anonymous-inbound ${text} ${what}; ${INBOUND_FORM}.`,
+  );
+}
