@@ -8,8 +8,10 @@ const VOTING_INTERVAL_S = 3_600;
 const CONSENSUS_INTERVALS = 168;
 /** The first vote's own interval; tor takes nothing shorter with the delays below. */
 const FIRST_VOTING_INTERVAL_S = 6;
-/** From the start of the authority to its first consensus: the two delays and a second to upload. */
+/** From the call for a vote to the first consensus: two delays of 2 s, and a second to hear it. */
 const FIRST_CONSENSUS_S = 5;
+/** Until it is called for a vote, the authority plans the first one half of this ahead. */
+const IDLE_VOTING_INTERVAL_S = 600;
 
 /** The authority of a private Tor network, as every node of it must know it. */
 export interface TorAuthority {
@@ -109,17 +111,24 @@ export function relayTorrc(config: RelayConfig): string {
 /**
  * The configuration of the authority, which is a relay too.
  *
+ * A first vote that some relay came too late for would give a network without that relay for an
+ * hour. So the authority starts idle, and is called for the vote, by this file written anew and a
+ * SIGHUP, once every relay has made itself known.
+ *
  * @param config as for a relay
- * @param unixMs the time of its start: the first vote is timed by it
+ * @param vote whether to vote now or wait for the call
+ * @param unixMs the time now
  * @returns the text of its torrc
  */
-export function authorityTorrc(config: RelayConfig, unixMs: number): string {
-  const offset = (Math.floor(unixMs / 1_000) + FIRST_CONSENSUS_S) % FIRST_VOTING_INTERVAL_S;
+export function authorityTorrc(config: RelayConfig, vote: "idle" | "now", unixMs: number): string {
+  const interval = vote === "now" ? FIRST_VOTING_INTERVAL_S : IDLE_VOTING_INTERVAL_S;
+  const ahead = vote === "now" ? FIRST_CONSENSUS_S : IDLE_VOTING_INTERVAL_S / 2;
+  const offset = (Math.floor(unixMs / 1_000) + ahead) % interval;
   return `${relayTorrc(config)}${text([
     `DirPort 127.0.0.1:${config.authority.directoryPort}`,
     "AuthoritativeDirectory 1",
     "V3AuthoritativeDirectory 1",
-    `TestingV3AuthInitialVotingInterval ${FIRST_VOTING_INTERVAL_S}`,
+    `TestingV3AuthInitialVotingInterval ${interval}`,
     `TestingV3AuthVotingStartOffset ${offset}`,
     "TestingV3AuthInitialVoteDelay 2",
     "TestingV3AuthInitialDistDelay 2",

@@ -191,7 +191,9 @@ export class RelayCore {
     if (underway !== undefined && underway.waiting > 0) {
       return { kind: "queued", channels: underway.waiting };
     }
-    if (transaction.dueAt > now) return { kind: "sent", again: transaction.dueAt };
+    if (transaction.sends > 0 && transaction.dueAt > now) {
+      return { kind: "sent", again: transaction.dueAt };
+    }
     return { kind: "held", reason: this.#holdReason() };
   }
 

@@ -56,7 +56,7 @@ export const WRITE_BACKLOG_BYTES_MAX = 24_576;
  * What a peer of an anonymity zone may make us hold: a message of transactions, several times over.
  * monerod allows 100 MB, for blocks, which don't travel here; with 64 links that would be our end.
  */
-export const RECEIVE_BYTES_MAX = 2_097_152;
+export const LINK_RECEIVE_BYTES_MAX = 2_097_152;
 
 /**
  * Carries out what the relay core decides: opens and closes streams, turns bytes into events,
@@ -315,7 +315,7 @@ function openLink(zone: AnonymityZone, abort: AbortController): OpenLink {
   return {
     zone,
     abort,
-    reader: new LevinReader({ limits: commandLimits, receiveBytesMax: RECEIVE_BYTES_MAX }),
+    reader: new LevinReader({ limits: commandLimits, receiveBytesMax: LINK_RECEIVE_BYTES_MAX }),
     traffic: { bytesIn: 0, bytesOut: 0, framesOut: 0 },
     socket: undefined,
   };

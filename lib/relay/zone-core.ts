@@ -7,12 +7,13 @@ import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import { type ZoneProfile, zoneProfiles } from "../zone/profile.ts";
-import { type ChainTuple, genesisTuple, medianTuple, nextClaim, sameTuple } from "./chain-tuple.ts";
+import type { ChainTuple } from "./chain-tuple.ts";
 import { ChannelGroup, type ChannelGroupOptions } from "./channel-group.ts";
 import { type DialTarget, dialTargets, recordFailure, type TargetKind } from "./dial-target.ts";
 import type { LinkEvent, LinkId, ZoneEffect, ZoneOutcome } from "./event.ts";
 import { type Link, linkWakeAt, newLink, TIMED_SYNC_ANSWER_MS_MAX, TIMED_SYNC_MS } from "./link.ts";
 import * as speech from "./speech.ts";
+import { ZoneChain } from "./zone-chain.ts";
 
 /** How a zone of the relay is set up. */
 export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
@@ -62,9 +63,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   readonly #options: ZoneOptions<Z>;
   readonly #context: ZoneContext;
   readonly #profile: ZoneProfile;
-  #remembered: ChainTuple | undefined;
-  /** Whether a peer has told its chain state since we started. */
-  #learned = false;
+  readonly #chain: ZoneChain<Z>;
 
   /**
    * @param options the zone's own settings
@@ -78,18 +77,17 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     this.#options = options;
     this.#context = context;
     this.#profile = zoneProfiles[options.zone];
-    this.#remembered = options.remembered;
+    this.#chain = new ZoneChain({
+      genesisId: context.network.genesisId,
+      links: () => this.links.values(),
+      remembered: options.remembered,
+      remember: (tuple) => context.emit({ kind: "remember", zone: this.zone, tuple }),
+    });
   }
 
   /** The zone's chain state: what the median outbound peer claims, or what was remembered. */
   get tuple(): ChainTuple | undefined {
-    const claims: ChainTuple[] = [];
-    for (const link of this.links.values()) {
-      if (link.direction === "outbound" && link.phase === "ready" && link.peerTuple !== undefined) {
-        claims.push(link.peerTuple);
-      }
-    }
-    return medianTuple(claims) ?? this.#remembered;
+    return this.#chain.tuple;
   }
 
   /** When `wake` wants to be called; infinite when nothing is due. */
@@ -231,14 +229,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   #beginHandshake(link: Link<Z>, now: number): void {
     link.phase = "handshaking";
     link.phaseAt = now;
-    const claim = this.#claim(link, undefined);
+    const claim = this.#chain.claim(link);
     this.#sendPlain(link, speech.handshakeRequest(this.#profile, this.#context.network, claim));
-  }
-
-  #claim(link: Link<Z>, askers: ChainTuple | undefined): ChainTuple {
-    const candidate = this.tuple ?? askers ?? genesisTuple(this.#context.network.genesisId);
-    link.claimed = nextClaim(candidate, link.claimed);
-    return link.claimed;
   }
 
   #hear(link: Link<Z>, message: LevinMessage, now: number): void {
@@ -254,7 +246,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   #hearHandshake(link: Link<Z>, heard: speech.Heard, now: number): void {
     if (link.direction === "inbound" && heard.kind === "handshake-request") {
       link.peerTuple = heard.tuple;
-      const claim = this.#claim(link, heard.tuple);
+      const claim = this.#chain.claim(link, heard.tuple);
       this.#sendPlain(link, speech.handshakeResponse(this.#profile, this.#context.network, claim));
       this.#becomeReady(link, now);
     } else if (link.direction === "outbound" && heard.kind === "handshake-response") {
@@ -274,24 +266,13 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    * claim but not in a timed sync's when they decide whether they are synchronised.
    */
   #learn(link: Link<Z>, tuple: ChainTuple, now: number): void {
-    link.peerTuple = tuple;
-    const known = link.claimed !== undefined && sameTuple(link.claimed, tuple);
-    const first = !this.#learned;
-    this.#learned = true;
-    this.#remember(tuple);
-    if (first && !known && link.target !== undefined) {
-      const target = link.target;
+    const { target } = link;
+    if (this.#chain.learn(link, tuple) && target !== undefined) {
       this.#drop(link, "connecting again with the chain state just learned", now);
       target.dialAt = now + uniform(this.#context.random, RELEARN_MS_MAX / 4, RELEARN_MS_MAX);
       return;
     }
     this.#becomeReady(link, now);
-  }
-
-  #remember(tuple: ChainTuple): void {
-    if (this.#remembered !== undefined && sameTuple(this.#remembered, tuple)) return;
-    this.#remembered = tuple;
-    this.#context.emit({ kind: "remember", zone: this.zone, tuple });
   }
 
   #becomeReady(link: Link<Z>, now: number): void {
@@ -310,7 +291,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
       case "timed-sync-request":
         link.peerTuple = heard.tuple;
         link.syncs++;
-        this.#say(link, speech.timedSyncResponse(this.#claim(link, heard.tuple)), now);
+        this.#say(link, speech.timedSyncResponse(this.#chain.claim(link, heard.tuple)), now);
         return;
       case "timed-sync-response":
         if (link.syncAnswerBy === undefined) break;
@@ -321,7 +302,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
         link.peerTuple = heard.tuple;
         link.syncAnswerBy = undefined;
         link.syncs++;
-        this.#rememberMedian();
+        this.#chain.rememberMedian();
         return;
       case "transactions":
         this.#context.report({ kind: "received", link: link.id, blobs: heard.blobs });
@@ -339,15 +320,10 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     this.#close(link, "peer", `it sent ${heard.kind}, which nobody asked for`, now);
   }
 
-  #rememberMedian(): void {
-    const median = this.tuple;
-    if (median !== undefined) this.#remember(median);
-  }
-
   #sendTimedSync(link: Link<Z>, now: number): void {
     link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
     link.syncAnswerBy = now + TIMED_SYNC_ANSWER_MS_MAX;
-    this.#say(link, speech.timedSyncRequest(this.#claim(link, undefined)), now);
+    this.#say(link, speech.timedSyncRequest(this.#chain.claim(link)), now);
   }
 
   /** After the handshake: whole frames only, at a tick where the link carries noise. */
@@ -399,8 +375,11 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     const { target } = link;
     if (target !== undefined) {
       if (link.phase === "ready" && now - link.phaseAt >= LASTING_LINK_MS) target.failures = 0;
+      // A peer that stays away is told of once, not at every attempt.
+      if (target.trouble !== reason) {
+        this.#notice("info", `A peer of the ${this.zone} zone is not connected: ${reason}.`);
+      }
       recordFailure(target, where, reason, this.#context.random, now);
-      this.#notice("info", `A peer of the ${this.zone} zone is not connected: ${reason}.`);
     }
     this.#settleChannels(now);
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -35,10 +35,12 @@ export class NodeProcess {
   readonly lines: NodeLine[] = [];
   readonly errors: string[] = [];
   readonly exited: Promise<number | null>;
+  readonly #wrapped: boolean;
   rpcPort = 0;
   inboundPort = 0;
 
   private constructor(start: NodeStart) {
+    this.#wrapped = start.wrapper !== undefined;
     this.dataDir = start.dataDir ?? mkdtempSync(join(tmpdir(), "anonctl-test-"));
     const words = [
       ...(start.wrapper ?? []),
@@ -113,8 +115,16 @@ export class NodeProcess {
     );
   }
 
+  /** Process id of the node itself, also under a wrapper, which may hold signals back. */
+  get pid(): number {
+    const pid = this.child.pid ?? 0;
+    if (!this.#wrapped) return pid;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+    return Number(children.split(" ")[0]);
+  }
+
   async kill(signal: NodeJS.Signals): Promise<number | null> {
-    this.child.kill(signal);
+    process.kill(this.pid, signal);
     return await this.exited;
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -292,6 +292,7 @@ describe("limits", () => {
     const { proxy } = await listening(granting((socket) => socket.write(hex("beef"))));
     const controller = new AbortController();
     const socket = await open(proxy, controller.signal);
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
     controller.abort();
     expect(await new ByteReader(socket).take(2)).toBe("beef");
     expect(socket.destroyed).toBe(false);

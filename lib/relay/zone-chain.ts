@@ -1,0 +1,84 @@
+import type { AnonymityZone } from "../address/zone.ts";
+import { type ChainTuple, genesisTuple, medianTuple, nextClaim, sameTuple } from "./chain-tuple.ts";
+import type { Link } from "./link.ts";
+
+/** What a zone's chain state is made from. */
+export interface ZoneChainOptions<Z extends AnonymityZone> {
+  /** The network's first block, 32 bytes: all that is known where no peer ever said more. */
+  readonly genesisId: Uint8Array;
+  /** The zone's links; looked at, never changed, but for what is claimed on each. */
+  readonly links: () => Iterable<Link<Z>>;
+  /** What the zone's peers said in an earlier run. */
+  readonly remembered: ChainTuple | undefined;
+  /** Told of every new state that is worth keeping over a restart. */
+  readonly remember: (tuple: ChainTuple) => void;
+}
+
+/**
+ * What one zone's peers say of the chain, and what we say to them of it: always the whole tuple
+ * of one peer of the same zone, because a mixture would be a state that no node was ever in, and
+ * another zone's would link the two.
+ */
+export class ZoneChain<Z extends AnonymityZone> {
+  readonly #options: ZoneChainOptions<Z>;
+  #remembered: ChainTuple | undefined;
+  /** Whether a peer has told its chain state since we started. */
+  #learned = false;
+
+  /** @param options the zone's links, and what an earlier run left */
+  constructor(options: ZoneChainOptions<Z>) {
+    this.#options = options;
+    this.#remembered = options.remembered;
+  }
+
+  /** What the median outbound peer claims, or what was remembered. */
+  get tuple(): ChainTuple | undefined {
+    const claims: ChainTuple[] = [];
+    for (const link of this.#options.links()) {
+      if (link.direction === "outbound" && link.phase === "ready" && link.peerTuple !== undefined) {
+        claims.push(link.peerTuple);
+      }
+    }
+    return medianTuple(claims) ?? this.#remembered;
+  }
+
+  /**
+   * What to say of our chain on a link; noted on the link.
+   *
+   * @param link whom to
+   * @param askers what the other side claims, for a node that knows nothing yet
+   */
+  claim(link: Link<Z>, askers?: ChainTuple): ChainTuple {
+    const candidate = this.tuple ?? askers ?? genesisTuple(this.#options.genesisId);
+    link.claimed = nextClaim(candidate, link.claimed);
+    return link.claimed;
+  }
+
+  /**
+   * Takes the chain state out of the answer to our handshake.
+   *
+   * @param link on which it came
+   * @param tuple what the peer claims
+   * @returns whether this is the first of the run and our handshake claimed something else
+   */
+  learn(link: Link<Z>, tuple: ChainTuple): boolean {
+    link.peerTuple = tuple;
+    const known = link.claimed !== undefined && sameTuple(link.claimed, tuple);
+    const first = !this.#learned;
+    this.#learned = true;
+    this.#remember(tuple);
+    return first && !known;
+  }
+
+  /** Keeps what the median outbound peer claims now. */
+  rememberMedian(): void {
+    const median = this.tuple;
+    if (median !== undefined) this.#remember(median);
+  }
+
+  #remember(tuple: ChainTuple): void {
+    if (this.#remembered !== undefined && sameTuple(this.#remembered, tuple)) return;
+    this.#remembered = tuple;
+    this.#options.remember(tuple);
+  }
+}

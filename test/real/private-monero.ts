@@ -1,0 +1,54 @@
+import { Monerod } from "../../lib/devnet/monerod.ts";
+import { pickPorts } from "../../lib/devnet/ports.ts";
+import { PrivateTorNetwork } from "../../lib/devnet/tor.ts";
+
+/** Virtual port of monerod's onion service. */
+export const ONION_PORT = 18_083;
+
+/** A real private Tor network with a real monerod behind one of its onion services. */
+export interface PrivateMonero {
+  readonly tor: PrivateTorNetwork;
+  readonly monerod: Monerod;
+  /** `NAME.onion:18083`, the daemon's. */
+  readonly onion: string;
+  /** SOCKS port of another tor client, for the node under test. */
+  readonly socksPort: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts both and waits until the onion service answers. The daemon stays unsynchronised until a
+ * peer's handshake claims its chain state: that is the node's to do.
+ */
+export async function startPrivateMonero(): Promise<PrivateMonero> {
+  const [port = 0] = await pickPorts(1);
+  const target = { host: "127.0.0.1", port };
+  const tor = await PrivateTorNetwork.start({
+    clients: [
+      { name: "service", onionServices: [{ virtualPort: ONION_PORT, target }] },
+      { name: "user" },
+    ],
+  });
+  const [service, user] = tor.clients;
+  const name = service?.onions[0];
+  if (service === undefined || user === undefined || name === undefined) {
+    throw new Error("The private Tor network lacks a client.");
+  }
+  const onion = `${name}:${ONION_PORT}`;
+  const monerod = await Monerod.start({
+    synchronised: false,
+    txProxies: [{ zone: "tor", port: service.socksPort }],
+    anonymousInbounds: [{ zone: "tor", address: onion, port }],
+  });
+  await tor.reachable(name, ONION_PORT, { through: user });
+  return {
+    tor,
+    monerod,
+    onion,
+    socksPort: user.socksPort,
+    stop: async () => {
+      await monerod.stop();
+      await tor.stop();
+    },
+  };
+}
