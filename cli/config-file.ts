@@ -55,7 +55,8 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
     if (!/^[a-z][a-z0-9-]*$/.test(name)) {
       throw new UsageError(
         "bad-config-file",
-        `${file}, line ${index + 1}: "${content.slice(0, 60)}" is not name=value.`,
+        // Only the first word: what follows may be a proxy's password.
+        `${file}, line ${index + 1}: "${name.split(/\s/, 1)[0]?.slice(0, 60)}" is not name=value.`,
       );
     }
     const value = equals < 0 ? "1" : content.slice(equals + 1).trim();

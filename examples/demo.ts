@@ -3,8 +3,9 @@
 // npm run demo -- --real: Debian's tor and monerod, in a private network on this machine.
 import process from "node:process";
 import { exitCodeOf, Fault, realClock } from "../mod.ts";
-import { Narrator, summary } from "./demo/narrator.ts";
-import { type Outcome, play } from "./demo/play.ts";
+import { Narrator } from "./demo/narrator.ts";
+import { type Outcome, summary } from "./demo/outcome.ts";
+import { play } from "./demo/play.ts";
 import { Stage } from "./demo/stage.ts";
 
 const HELP = `Usage: npm run demo -- [--real] [--json]

@@ -78,6 +78,12 @@ const mutants: readonly (readonly [string, Rule, string, string])[] = [
     "examples/m.ts",
     'import { a } from "../lib/address/zone.ts";',
   ],
+  [
+    "an example takes another's part",
+    exampleRule,
+    "examples/m.ts",
+    'import { a } from "./n/part.ts";',
+  ],
   ["an example needs a package", exampleRule, "examples/m.ts", 'import { z } from "zod";'],
   ["Bun in the library", runtimeRule, "lib/zone/m.ts", 'const a = Bun.file("x");'],
   ["Bun in parts", runtimeRule, "lib/zone/m.ts", "const { listen } = Bun;"],
@@ -149,6 +155,8 @@ const mutants: readonly (readonly [string, Rule, string, string])[] = [
 /** What looks like a breach and is none. */
 const innocents: readonly (readonly [string, Rule, string, string])[] = [
   ["a room below", floorRule, "lib/relay/m.ts", 'import { a } from "../zone/dial.ts";'],
+  ["an example's own part", exampleRule, "examples/m.ts", 'import { a } from "./m/part.ts";'],
+  ["parts of one example", exampleRule, "examples/m/a.ts", 'import { b } from "./b.ts";'],
   ["the same room", floorRule, "lib/relay/m.ts", 'import { a } from "./core.ts";'],
   [
     "a check of a text",

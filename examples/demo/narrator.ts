@@ -1,6 +1,5 @@
-import { type Clock, FRAME_BYTES, type Timer } from "../../mod.ts";
+import type { Clock, Timer } from "../../mod.ts";
 import type { Held, LinkFrame } from "./link-tap.ts";
-import type { Outcome } from "./play.ts";
 
 /** Where words go: `process.stderr`, or a test's own. */
 export interface Terminal {
@@ -87,41 +86,4 @@ export class Narrator {
     this.#timer = undefined;
     this.#terminal.write("\r\x1b[K");
   }
-}
-
-/**
- * The outcome for people.
- *
- * @param outcome what was shown
- * @returns lines, each ended
- */
-export function summary(outcome: Outcome): string {
-  const { transaction, frames, peer, failures } = outcome;
-  const real = outcome.network === "tor";
-  const far = real ? "monerod" : "The second node";
-  const waited = seconds(outcome.left_ms - outcome.submitted_ms);
-  const apart = outcome.intervals_ms.map(seconds).join(", ");
-  const lines = [
-    "What happened",
-    `  A wallet gave the node a signed Monero transaction of ${count(transaction.bytes)} bytes.`,
-    `  The frame that carried it left ${waited} later, at a tick drawn before anybody knew of it.`,
-    `  ${far} holds it ${peer.holds}, and does not show it to whoever asks${real ? " (restricted RPC)" : ""}.`,
-    "",
-    "What an observer of the node's line saw",
-    `  ${frames.length} frames, all of ${count(FRAME_BYTES)} bytes, ${apart} apart.`,
-    `  One of them held the transaction and ${frames.length - 1} held nothing: size and time don't tell which.`,
-    "",
-    `Network: ${outcome.label}.`,
-    ...(real ? [] : ["With real tor and monerod: npm run demo -- --real"]),
-  ];
-  const broken = ["NOT SHOWN", ...failures.map((failure) => `  ${failure}`)];
-  return `\n${(failures.length === 0 ? lines : broken).join("\n")}\n`;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(1)} s`;
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en");
 }

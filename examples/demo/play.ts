@@ -1,31 +1,8 @@
 import { FRAME_BYTES, type RegtestTransaction, regtestTransactions } from "../../mod.ts";
 import type { LinkFrame } from "./link-tap.ts";
 import type { Narrator } from "./narrator.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Arrival, Stage } from "./stage.ts";
-
-/** What was shown. Times are milliseconds from the demonstration's start. */
-export interface Outcome {
-  readonly schema: "anonctl.demo.v1";
-  readonly network: "simulated" | "tor";
-  /** What people should know of the network. */
-  readonly label: string;
-  readonly transaction: { readonly id: string; readonly bytes: number };
-  readonly submitted_ms: number;
-  /** What the node answered the wallet. */
-  readonly answer: { readonly status: string; readonly delivery: string };
-  /** When the frame that carried the transaction left the node. */
-  readonly left_ms: number;
-  readonly arrived_ms: number;
-  /** How the peer holds the transaction. */
-  readonly peer: { readonly holds: string; readonly shows_in_public: boolean };
-  /** What an observer of the node's line saw after the handshake. */
-  readonly frames: readonly { readonly at_ms: number; readonly bytes: number }[];
-  readonly intervals_ms: readonly number[];
-  /** Which of the frames carried the transaction, from 0; the observer can't tell. */
-  readonly carrier: number;
-  /** Which of what was to be shown was not; empty when all was. */
-  readonly failures: readonly string[];
-}
 
 /** The true schedule: 10 s to 15 s. The machine may be late by this much. */
 const INTERVAL_MS = { LEAST: 10_000, GREATEST: 15_000, LATENESS: 1_000 } as const;
@@ -45,12 +22,13 @@ const FRAMES_AFTER = 1;
  */
 export async function play(stage: Stage, narrator: Narrator, startedAt: number): Promise<Outcome> {
   const transaction = chooseTransaction();
+  const bytes = transaction.blob.length / 2;
   const firstAt = await stage.linkUp();
   narrator.say("link up: handshake done; from now on a frame leaves every 10 to 15 s");
   narrator.countDown("noise", firstAt);
   narrator.frame(0, await nextFrame(stage, 0));
 
-  narrator.say(`a wallet submits a signed transaction of ${transaction.blob.length / 2} bytes`);
+  narrator.say(`a wallet submits a signed transaction of ${bytes.toLocaleString("en")} bytes`);
   const submittedAt = stage.clock.now();
   const answer = await stage.node.submit(transaction.blob);
   narrator.detail(`id ${transaction.id}`);
@@ -60,7 +38,7 @@ export async function play(stage: Stage, narrator: Narrator, startedAt: number):
   const left = stage.tap.frames[carrier]?.at ?? submittedAt;
   const arrival = await stage.arrival(transaction.id);
   const arrivedAt = stage.clock.now();
-  narrator.say(`${stage.peerWords} holds the transaction ${arrival.words}`);
+  narrator.say(arrival.evidence);
   for (let more = 1; more <= FRAMES_AFTER; more++) {
     narrator.countDown("noise", await stage.nextFrameAt());
     narrator.frame(carrier + more, await nextFrame(stage, carrier + more));
@@ -73,7 +51,7 @@ export async function play(stage: Stage, narrator: Narrator, startedAt: number):
     schema: "anonctl.demo.v1",
     network: document.onionNetwork,
     label: document.label,
-    transaction: { id: transaction.id, bytes: transaction.blob.length / 2 },
+    transaction: { id: transaction.id, bytes },
     submitted_ms: since(submittedAt),
     answer: { status: answer.status, delivery: answer.anonctl?.delivery ?? "refused" },
     left_ms: since(left),

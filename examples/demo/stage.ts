@@ -21,8 +21,10 @@ export interface StageOptions {
 
 /** How the far end shows that it holds a transaction. */
 export interface Arrival {
-  /** How the far end calls what it does with it. */
+  /** How the far end holds it, as the end of "monerod holds it …". */
   readonly words: string;
+  /** How that was found out. */
+  readonly evidence: string;
   /** Whether whoever asks the far end in public sees it. */
   readonly shownInPublic: boolean;
 }
@@ -96,11 +98,6 @@ export class Stage {
     }
   }
 
-  /** Who the node's peer is, in words. */
-  get peerWords(): string {
-    return this.#peer === undefined ? "monerod" : "the second node";
-  }
-
   /**
    * Waits until a noise channel of the node is on a link.
    *
@@ -132,7 +129,7 @@ export class Stage {
   async arrival(id: string): Promise<Arrival> {
     const look = async (): Promise<Arrival | undefined> =>
       this.#peer === undefined ? await this.#inMonerod(id) : await atPeer(this.#peer, id);
-    const what = `the transaction to reach ${this.peerWords}`;
+    const what = `the transaction to reach the far end`;
     return await poll(look, LOOK_EVERY_MS, this.patience(ARRIVAL_MS_MAX), what);
   }
 
@@ -155,7 +152,12 @@ export class Stage {
     const held = (await monerod?.poolTransactionIds("all")) ?? [];
     if (monerod === undefined || !held.includes(id)) return undefined;
     const shown = await monerod.poolTransactionIds("public");
-    return { words: "in its pool", shownInPublic: shown.includes(id) };
+    const shownInPublic = shown.includes(id);
+    return {
+      words: "in its pool",
+      evidence: `monerod's admin RPC lists the transaction; its restricted RPC ${shownInPublic ? "does too" : "does not"}`,
+      shownInPublic,
+    };
   }
 }
 
@@ -198,7 +200,12 @@ async function atPeer(peer: NodeProcess, id: string): Promise<Arrival | undefine
   const found = transactions.find((transaction) => transaction.id === id);
   if (found === undefined) return undefined;
   const shown = await peer.shownTransactions();
-  return { words: `in state "${found.state}"`, shownInPublic: shown.includes(id) };
+  const words = `in state "${found.state}"`;
+  return {
+    words,
+    evidence: `the second node holds the transaction ${words}`,
+    shownInPublic: shown.includes(id),
+  };
 }
 
 function portOf(address: string): number {

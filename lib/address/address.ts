@@ -56,12 +56,7 @@ const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/i;
  */
 export function parseAddress(text: string, options: ParseAddressOptions = {}): Address {
   if (text === "") throw new AddressError("empty", "An address is missing; write HOST:PORT.");
-  if (text.length > ADDRESS_CHARACTERS_MAX) {
-    throw new AddressError(
-      "too-long",
-      `An address has at most ${ADDRESS_CHARACTERS_MAX} characters, not ${text.length}.`,
-    );
-  }
+  if (text.length > ADDRESS_CHARACTERS_MAX) throw tooLong(text);
   const { host, port } = splitPort(text, options.defaultPort);
   return makeAddress(host, port, options);
 }
@@ -79,6 +74,7 @@ export function makeAddress(
   port: number,
   options: ParseAddressOptions = {},
 ): Address {
+  if (host.length > ADDRESS_CHARACTERS_MAX) throw tooLong(host);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new AddressError("port-invalid", `Port ${port} of "${host}" is not from 1 to 65535.`);
   }
@@ -125,6 +121,11 @@ export function parseAddressOf<Z extends Zone>(
     "wrong-zone",
     `"${text}" is an address of the ${address.zone} zone; one of the ${zone} zone is needed here.`,
   );
+}
+
+function tooLong(text: string): AddressError {
+  const message = `An address has at most ${ADDRESS_CHARACTERS_MAX} characters, not ${text.length}.`;
+  return new AddressError("too-long", message);
 }
 
 function splitPort(text: string, defaultPort: number | undefined): { host: string; port: number } {
@@ -182,7 +183,8 @@ function classifyHost(host: string, lenient: boolean): Classified {
   if (lower.endsWith(".onion")) return classifyOnion(host, lower, lenient);
   if (lower.endsWith(".i2p")) return classifyI2p(host, lower);
   if (host.includes(":")) return { zone: "public", kind: "ipv6", canonical: canonicalIpv6(host) };
-  if (/^[0-9.]+$/.test(host)) {
+  // A resolver reads a name that ends in a number as an IPv4 address, 0x7f000001 too.
+  if (/(^|\.)([0-9]+|0x[0-9a-f]*)$/.test(lower)) {
     if (!isIPv4(host)) {
       throw new AddressError(
         "bad-ipv4",
@@ -196,19 +198,17 @@ function classifyHost(host: string, lenient: boolean): Classified {
 }
 
 function classifyOnion(host: string, lower: string, lenient: boolean): Classified {
-  // Tor ignores labels in front of the onion name; peers never need them.
-  if (lenient) checkOnionLeniently(lower);
-  else onionPublicKey(host);
+  if (lenient) {
+    checkOnionLeniently(host);
+  } else {
+    checkLowerCase(host, lower);
+    onionPublicKey(host);
+  }
   return { zone: "tor", kind: "onion3", canonical: lower };
 }
 
 function classifyI2p(host: string, lower: string): Classified {
-  if (host !== lower) {
-    throw new AddressError(
-      "upper-case",
-      `"${host}" has upper-case letters; write it in lower case.`,
-    );
-  }
+  checkLowerCase(host, lower);
   if (!lower.endsWith(".b32.i2p")) {
     checkName(host, lower);
     return { zone: "i2p", kind: "i2pname", canonical: lower };
@@ -227,6 +227,11 @@ function classifyI2p(host: string, lower: string): Classified {
     );
   }
   return { zone: "i2p", kind: "b32i2p", canonical: lower };
+}
+
+function checkLowerCase(host: string, lower: string): void {
+  if (host === lower) return;
+  throw new AddressError("upper-case", `"${host}" has upper-case letters; write it in lower case.`);
 }
 
 function canonicalIpv6(host: string): string {

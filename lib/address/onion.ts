@@ -74,7 +74,7 @@ export function onionPublicKey(name: string): Uint8Array {
  * @see monero `src/net/tor_address.cpp`, `host_check`
  */
 export function checkOnionLeniently(name: string): void {
-  checkAlphabet(name, onionLabel(name).toLowerCase());
+  checkAlphabet(name, onionLabel(name), /^[a-z2-7]*$/i);
 }
 
 function onionLabel(name: string): string {
@@ -94,8 +94,8 @@ function onionLabel(name: string): string {
   return label;
 }
 
-function checkAlphabet(name: string, label: string): void {
-  if (/^[a-z2-7]*$/.test(label)) return;
+function checkAlphabet(name: string, label: string, alphabet = /^[a-z2-7]*$/): void {
+  if (alphabet.test(label)) return;
   throw new AddressError(
     "onion-alphabet",
     `"${name}" holds a character outside a-z and 2-7; copy the name again.`,

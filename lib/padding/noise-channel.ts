@@ -228,9 +228,9 @@ export class NoiseChannel {
   }
 
   #waiting(lane: Lane): number {
-    let frames = lane === "control" ? -this.#controlFrame : -this.#payloadFrame;
+    let frames = 0;
     for (const message of this.#lane(lane)) frames += message.frames.length;
-    return frames;
+    return frames - (lane === "control" ? this.#controlFrame : this.#payloadFrame);
   }
 
   #prepare(): void {

@@ -26,6 +26,8 @@ export const moneroSchedule: NoiseSchedule = { kind: "uniform", lowMs: 10_000, h
 const INTERVAL_MS_MIN = 1;
 /** Longest mean interval: monerod closes a link that says nothing for five minutes. */
 const INTERVAL_MS_MAX = 120_000;
+/** Digits behind the point that a duration is read with. */
+const FRACTION_DIGITS = 6;
 /** A Poisson wait is cut here, as multiples of its mean, so that no peer takes the link for dead. */
 const POISSON_MEANS_MAX = 10;
 
@@ -101,7 +103,8 @@ function readWait(text: string, value: string): number {
   if (wait < INTERVAL_MS_MIN || wait > INTERVAL_MS_MAX) {
     throw new PaddingError(`An interval in "${text}" is not from 1ms to 120s.`);
   }
-  return wait;
+  // Minutes times 60,000 leave crumbs that would not be read back from the text form.
+  return Number(wait.toFixed(FRACTION_DIGITS));
 }
 
 /**

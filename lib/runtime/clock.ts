@@ -14,6 +14,7 @@ export interface Clock {
    *
    * @param at a reading of this clock, in milliseconds
    * @param fire called without arguments
+   * @throws RangeError when `at` is not a number
    */
   setTimer(at: number, fire: () => void): Timer;
 }
@@ -31,6 +32,7 @@ class MonotonicClock implements Clock {
   }
 
   setTimer(at: number, fire: () => void): Timer {
+    if (Number.isNaN(at)) throw new RangeError("A timer needs a time, not NaN.");
     let handle: ReturnType<typeof setTimeout> | undefined;
     // The runtime truncates fractional delays and may fire almost a millisecond early, so the
     // deadline is kept on the monotonic scale and checked again on every wake-up.

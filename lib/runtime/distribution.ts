@@ -12,7 +12,7 @@ export function unit(random: RandomSource): number {
 }
 
 /**
- * A uniform number in [low, high).
+ * A uniform number from low to high; `high` itself only by rounding.
  *
  * @param random where the bits come from
  * @param low the least value

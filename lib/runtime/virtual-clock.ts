@@ -38,6 +38,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(at: number, fire: () => void): Timer {
+    if (Number.isNaN(at)) throw new RangeError("A timer needs a time, not NaN.");
     const pending: Pending = {
       at: Math.max(at, this.#now),
       order: this.#order++,

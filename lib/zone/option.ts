@@ -52,8 +52,11 @@ export function parseTxProxy(text: string): TxProxy {
   if (!isAnonymityZone(zone)) {
     throw new ZoneError(
       "unknown-zone",
-      `"${zone}" in --tx-proxy ${text} is not tor or i2p; ${TX_PROXY_FORM}.`,
+      `"${withoutCredentials(zone)}" in --tx-proxy ${withoutCredentials(text)} is not tor or i2p; ${TX_PROXY_FORM}.`,
     );
+  }
+  if (rest.some((part) => part.includes("@"))) {
+    throw badTxProxy(text, "has a comma before its @, where none can be");
   }
   if (rest.includes("disable_noise")) {
     throw new ZoneError(
@@ -66,12 +69,12 @@ export function parseTxProxy(text: string): TxProxy {
   const outboundMax = max === undefined ? zoneProfiles[zone].outboundMaxDefault : readMax(max);
   if (outboundMax === undefined) throw badTxProxy(text, `has "${max}" for the number of links`);
   const [, scheme, userinfo, endpoint = ""] =
-    /^(?:(socks5|socks4a):\/\/(?:([^@]*)@)?)?(.*)$/.exec(place) ?? [];
+    /^(?:(socks5|socks4a):\/\/)?(?:(.*)@)?(.*)$/s.exec(place) ?? [];
   const version =
     scheme === "socks5" ? "5" : scheme === "socks4a" ? "4a" : zoneProfiles[zone].socksVersion;
   const proxy = readPlace(endpoint);
   if (typeof proxy === "string") throw badTxProxy(text, proxy);
-  const credentials = readCredentials(text, userinfo, version);
+  const credentials = readCredentials(text, userinfo, scheme);
   return {
     zone,
     proxy,
@@ -84,17 +87,17 @@ export function parseTxProxy(text: string): TxProxy {
 function readCredentials(
   text: string,
   userinfo: string | undefined,
-  version: "4a" | "5",
+  scheme: string | undefined,
 ): { user: string; password: string } | undefined {
   if (userinfo === undefined) return undefined;
   const colon = userinfo.indexOf(":");
   const user = colon < 0 ? userinfo : userinfo.slice(0, colon);
   const password = colon < 0 ? "" : userinfo.slice(colon + 1);
-  if (version !== "5") throw badTxProxy(text, "gives credentials, which only socks5:// takes");
+  if (scheme !== "socks5") throw badTxProxy(text, "gives credentials, which only socks5:// takes");
   if (user === "" || password === "") throw badTxProxy(text, "needs USER:PASSWORD before the @");
   for (const part of [user, password]) {
     if (Buffer.byteLength(part) > SOCKS_CREDENTIAL_BYTES_MAX) {
-      throw badTxProxy(text.replace(userinfo, "…"), "has credentials of over 255 bytes");
+      throw badTxProxy(text, "has credentials of over 255 bytes");
     }
   }
   return { user, password };
@@ -161,8 +164,13 @@ function readMax(text: string): number | undefined {
 function badTxProxy(text: string, what: string): ZoneError {
   return new ZoneError(
     "bad-tx-proxy",
-    `--tx-proxy ${text.replace(/\/\/[^@/]*@/, "//…@")} ${what}; ${TX_PROXY_FORM}.`,
+    `--tx-proxy ${withoutCredentials(text)} ${what}; ${TX_PROXY_FORM}.`,
   );
+}
+
+/** Messages end in logs and bug reports: nothing before an @ is shown but the zone. */
+function withoutCredentials(text: string): string {
+  return text.replace(/^(tor,|i2p,)?.*@/s, "$1…@");
 }
 
 function badInbound(text: string, what: string): ZoneError {

@@ -293,3 +293,27 @@ describe("the canonical form", () => {
     );
   });
 });
+
+describe("Forms that another reader would take for something else", () => {
+  test.each(["0x7f000001:80", "127.1:80", "a.b.0x10:80", "1.2.3.4.5:80"])(
+    "%s ends in a number, so it is no name",
+    (text) => {
+      expect(errorOf(() => parseAddress(text))?.code).toBe("bad-ipv4");
+    },
+  );
+
+  test("An onion name with a capital suffix is refused as an i2p name is", () => {
+    expect(errorOf(() => parseAddress(`${onion}:80`.replace(".onion", ".Onion")))?.code).toBe(
+      "upper-case",
+    );
+  });
+
+  test("A host that arrives by itself is bounded too", () => {
+    expect(errorOf(() => makeAddress("a".repeat(100_000), 1))?.code).toBe("too-long");
+  });
+
+  test("A Kelvin sign is no k, not even leniently", () => {
+    const kelvin = `\u212A${onion.slice(1)}:80`;
+    expect(errorOf(() => parseAddress(kelvin, { lenient: true }))?.code).toBe("onion-alphabet");
+  });
+});
