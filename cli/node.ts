@@ -27,9 +27,11 @@ Examples:
   Take connections that a hidden service forwards, and nothing else:
   $ anonctl node --anonymous-inbound NAME.onion:18083,127.0.0.1:18083
 
-  Then point the wallet at it:
-  $ monero-wallet-cli --daemon-address 127.0.0.1:18081
+  Then hand it a signed transaction (a wallet writes one with do_not_relay):
+  $ curl http://127.0.0.1:18081/send_raw_transaction -d '{"tx_as_hex":"..."}'
+  $ curl http://127.0.0.1:18081/status
 
+The node has no chain: a wallet still reads its balance from a monerod.
 A configuration file (--config-file) holds the same names, one name=value a line, as monero.conf.`;
 
 /** `anonctl node`: the relay. */
@@ -56,7 +58,12 @@ async function runNode(settings: NodeSettings, report: NodeReport): Promise<void
   const store = RelayStore.open(settings.dataDir, settings.network.name);
   try {
     const now = realClock.now();
-    const restored = store.transactions();
+    const unixMs = realClock.unixMs();
+    const restored = store.transactions().map((transaction) => ({
+      ...transaction,
+      // A clock that was set back must not make a transaction younger than it is.
+      ageMs: Math.max(0, unixMs - transaction.receivedUnixMs),
+    }));
     const core = new RelayCore(
       {
         network: settings.network,

@@ -148,6 +148,7 @@ export class RelayCore {
   wake(now: number): RelayEffect[] {
     this.#now = now;
     for (const zone of this.zones) zone.wake(now);
+    this.#giveUp();
     this.#dispatch();
     return this.#take();
   }
@@ -217,6 +218,19 @@ export class RelayCore {
       // Both channels are full: the next tick makes room and calls again.
       if (waiting === 0) return;
       transaction.underway = { zone: zone.zone, waiting, left: 0 };
+    }
+  }
+
+  /** One that never left is kept for ever: it waits for a peer, not for a miner. */
+  #giveUp(): void {
+    for (const transaction of [...this.pool.local]) {
+      const { id, sends, underway, giveUpAt } = transaction;
+      if (sends === 0 || underway !== undefined || giveUpAt > this.#now) continue;
+      this.pool.remove(transaction);
+      this.#effects.push({ kind: "forget", id });
+      const text =
+        "A transaction that left three days ago is no longer sent; if it was not mined, submit it again.";
+      this.#effects.push({ kind: "notice", level: "warning", text });
     }
   }
 

@@ -179,6 +179,9 @@ export class RelayDriver {
       case "record":
         this.#keep(() => this.#options.store.recordSends(effect.id, effect.sends));
         return;
+      case "forget":
+        this.#keep(() => this.#options.store.remove(effect.id));
+        return;
       case "notice":
         this.#options.notice(effect);
         return;

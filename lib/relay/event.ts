@@ -76,4 +76,6 @@ export type RelayEffect =
       readonly kind: "record";
       readonly id: string;
       readonly sends: number;
-    };
+    }
+  /** A local transaction was given up; forget it. */
+  | { readonly kind: "forget"; readonly id: string };

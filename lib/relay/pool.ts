@@ -11,6 +11,8 @@ export interface LocalTransaction {
   readonly keyImages: readonly string[];
   /** When it was submitted, in milliseconds since the Unix epoch. */
   readonly receivedUnixMs: number;
+  /** When it is given up, if it has left by then, in milliseconds on the core's clock. */
+  readonly giveUpAt: number;
   /** How many times it has left whole on at least one channel. */
   sends: number;
   /** When it is to be sent next, in milliseconds on the core's clock. */
@@ -33,6 +35,11 @@ export interface RestoredTransaction {
   readonly blob: Uint8Array;
   readonly receivedUnixMs: number;
   readonly sends: number;
+  /**
+   * How long ago it was submitted, in milliseconds.
+   * @default 0
+   */
+  readonly ageMs?: number;
 }
 
 /** Why a submitted transaction is not taken; the words go to the wallet. */
@@ -56,6 +63,12 @@ export interface RetrySchedule {
 
 /** monerod's: 300 s at first, up to 4 h. @see monero `src/cryptonote_core/tx_pool.cpp`, `get_relay_delay` */
 export const moneroRetry: RetrySchedule = { firstMs: 300_000, maxMs: 14_400_000 };
+
+/**
+ * How long a transaction that has left is sent again. By then it is mined or will never be, and a
+ * peer drops who sends it one that was mined. @see monero `CRYPTONOTE_MEMPOOL_TX_LIVETIME`
+ */
+export const GIVE_UP_MS = 259_200_000;
 
 /** Local transactions at the most: a wallet that sends more has lost its mind or its owner. */
 export const LOCAL_TRANSACTIONS_MAX = 1_000;
@@ -140,6 +153,7 @@ export class TransactionPool {
       blob: restored.blob,
       keyImages: parsed.keyImages.map(hex),
       receivedUnixMs: restored.receivedUnixMs,
+      giveUpAt: now + GIVE_UP_MS - (restored.ageMs ?? 0),
       sends: restored.sends,
       dueAt: now,
       underway: undefined,
@@ -147,6 +161,16 @@ export class TransactionPool {
     this.#local.set(transaction.id, transaction);
     for (const image of transaction.keyImages) this.#localImages.set(image, transaction.id);
     return transaction;
+  }
+
+  /**
+   * Lets a local transaction go.
+   *
+   * @param transaction one of the pool's
+   */
+  remove(transaction: LocalTransaction): void {
+    this.#local.delete(transaction.id);
+    for (const image of transaction.keyImages) this.#localImages.delete(image);
   }
 
   /**

@@ -86,6 +86,18 @@ export class RelayStore {
     );
   }
 
+  /**
+   * Lets go of a transaction.
+   *
+   * @param id its id
+   * @throws RelayError `store-failed`
+   */
+  remove(id: string): void {
+    this.#write("let go of a transaction", () =>
+      this.#database.prepare("DELETE FROM local_transaction WHERE id = ?").run(id),
+    );
+  }
+
   /** The transactions that an earlier run kept, oldest first. */
   transactions(): RestoredTransaction[] {
     const rows = this.#database

@@ -22,8 +22,6 @@ export interface ZoneChainOptions<Z extends AnonymityZone> {
 export class ZoneChain<Z extends AnonymityZone> {
   readonly #options: ZoneChainOptions<Z>;
   #remembered: ChainTuple | undefined;
-  /** Whether a peer has told its chain state since we started. */
-  #learned = false;
 
   /** @param options the zone's links, and what an earlier run left */
   constructor(options: ZoneChainOptions<Z>) {
@@ -33,13 +31,17 @@ export class ZoneChain<Z extends AnonymityZone> {
 
   /** What the median outbound peer claims, or what was remembered. */
   get tuple(): ChainTuple | undefined {
+    return this.#median() ?? this.#remembered;
+  }
+
+  #median(): ChainTuple | undefined {
     const claims: ChainTuple[] = [];
-    for (const link of this.#options.links()) {
-      if (link.direction === "outbound" && link.phase === "ready" && link.peerTuple !== undefined) {
-        claims.push(link.peerTuple);
-      }
+    for (const { direction, phase, peerTuple } of this.#options.links()) {
+      if (direction !== "outbound" || phase !== "ready" || peerTuple === undefined) continue;
+      // A relay that has just started knows the genesis block only, and says so: that is no vote.
+      if (peerTuple.currentHeight > 1n) claims.push(peerTuple);
     }
-    return medianTuple(claims) ?? this.#remembered;
+    return medianTuple(claims);
   }
 
   /**
@@ -59,20 +61,20 @@ export class ZoneChain<Z extends AnonymityZone> {
    *
    * @param link on which it came
    * @param tuple what the peer claims
-   * @returns whether this is the first of the run and our handshake claimed something else
+   * @returns whether this is the first ever heard of in this zone, so that our handshake could only
+   *   claim the genesis block
    */
   learn(link: Link<Z>, tuple: ChainTuple): boolean {
     link.peerTuple = tuple;
-    const known = link.claimed !== undefined && sameTuple(link.claimed, tuple);
-    const first = !this.#learned;
-    this.#learned = true;
-    this.#remember(tuple);
-    return first && !known;
+    const first = this.#remembered === undefined && tuple.currentHeight > 1n;
+    // While others are connected, one newcomer's word is not what the next run begins with.
+    if (this.#median() === undefined) this.#remember(tuple);
+    return first;
   }
 
   /** Keeps what the median outbound peer claims now. */
   rememberMedian(): void {
-    const median = this.tuple;
+    const median = this.#median();
     if (median !== undefined) this.#remember(median);
   }
 

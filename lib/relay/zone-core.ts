@@ -261,9 +261,10 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   }
 
   /**
-   * Takes the chain state out of a handshake's answer. The first one of a run closes the link if
-   * ours was another, and comes back with the right one: some nodes take part in a handshake's
-   * claim but not in a timed sync's when they decide whether they are synchronised.
+   * Takes the chain state out of a handshake's answer. The first one that the zone ever hears of
+   * closes the link, which comes back with that state in its own handshake: a monerod without
+   * other peers takes transactions only once a handshake, not a timed sync, has confirmed its
+   * height.
    */
   #learn(link: Link<Z>, tuple: ChainTuple, now: number): void {
     const { target } = link;

@@ -50,9 +50,10 @@ const SOCKS_CREDENTIAL_BYTES_MAX = 255;
 export function parseTxProxy(text: string): TxProxy {
   const [zone = "", place = "", ...rest] = text.split(",");
   if (!isAnonymityZone(zone)) {
+    const shown = withoutCredentials(text);
     throw new ZoneError(
       "unknown-zone",
-      `"${withoutCredentials(zone)}" in --tx-proxy ${withoutCredentials(text)} is not tor or i2p; ${TX_PROXY_FORM}.`,
+      `"${shown.split(",", 1)[0]}" in --tx-proxy ${shown} is not tor or i2p; ${TX_PROXY_FORM}.`,
     );
   }
   if (rest.some((part) => part.includes("@"))) {

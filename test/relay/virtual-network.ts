@@ -100,6 +100,7 @@ export class VirtualNode {
         return;
       case "remember":
       case "record":
+      case "forget":
         return;
     }
   }
