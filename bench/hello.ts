@@ -17,7 +17,12 @@ export function compiledHello(scratch: Scratch): string {
     process.execPath,
     [
       ...["build", "--compile", "--minify-whitespace", "--minify-syntax", "--bytecode"],
-      ...["--format=esm", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
+      ...[
+        "--format=esm",
+        "--splitting",
+        "--no-compile-autoload-dotenv",
+        "--no-compile-autoload-bunfig",
+      ],
       ...[join(import.meta.dir, "programs/hello.ts"), "--outfile", path],
     ],
     { cwd: scratch.directory, encoding: "utf8" },

@@ -14,8 +14,8 @@ import { streamRelay } from "./rows/stream-relay.ts";
 import { versionStart } from "./rows/version-start.ts";
 
 const rows: readonly Row[] = [
-  socksConnects,
   levinCodec,
+  socksConnects,
   inboundHandshakes,
   versionStart,
   streamRelay,

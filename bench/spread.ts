@@ -34,21 +34,23 @@ export type Rounds<Names extends string> = { readonly [N in Names]: readonly num
 
 /**
  * Runs contestants in turns, A B A B and so on, so that a machine that is slow for a while is slow
- * for all of them. One round before the first one warms up and does not count.
+ * for all of them. The first rounds warm up and do not count.
  *
  * @param rounds how many count
  * @param contestants each measures itself once and gives its value
+ * @param warmUps how many rounds come before those; 1 by default
  */
 export async function inTurns<Names extends string>(
   rounds: number,
   contestants: { readonly [N in Names]: () => number | Promise<number> },
+  warmUps = 1,
 ): Promise<Rounds<Names>> {
   const entries = Object.entries<() => number | Promise<number>>(contestants);
   const values = new Map<string, number[]>(entries.map(([name]) => [name, []]));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = -warmUps; round < rounds; round++) {
     for (const [name, measure] of entries) {
       const value = await measure();
-      if (round > 0) values.get(name)?.push(value);
+      if (round >= 0) values.get(name)?.push(value);
     }
   }
   return Object.fromEntries(values) as Record<Names, number[]>;

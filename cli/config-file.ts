@@ -56,7 +56,7 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
       throw new UsageError(
         "bad-config-file",
         // Only the first word: what follows may be a proxy's password.
-        `${file}, line ${index + 1}: "${name.split(/\s/, 1)[0]?.slice(0, 60)}" is not name=value.`,
+        `${file}, line ${index + 1}: "${name.split(/\s/, 1)[0]?.slice(0, 60)}" is not the name of an option; write name=value, as in tx-proxy=tor,127.0.0.1:9050.`,
       );
     }
     const value = equals < 0 ? "1" : content.slice(equals + 1).trim();

@@ -51,6 +51,10 @@ export function devnetCommand(): Command {
     .description("Run a private network on this machine: onion services and regtest monerods.")
     .exitOverride()
     .allowExcessArguments(false)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ anonctl devnet up\n  $ anonctl devnet status\n  $ anonctl devnet down",
+    )
     .addCommand(upCommand())
     .addCommand(statusCommand())
     .addCommand(downCommand());

@@ -45,13 +45,18 @@ machine is not there; 70 a bug in anonctl; 130 interrupted.
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
+  // Through the console: to load process.stdout takes longer than everything else in a start.
   if (name === "--version" || name === "-V") {
-    process.stdout.write(`anonctl ${version}\n`);
+    console.log(`anonctl ${version}`);
     return 0;
   }
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    (name === undefined ? process.stderr : process.stdout).write(HELP);
-    return name === undefined ? 2 : 0;
+  if (name === "--help" || name === "-h" || name === "help") {
+    console.log(HELP.trimEnd());
+    return 0;
+  }
+  if (name === undefined) {
+    process.stderr.write(HELP);
+    return 2;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {

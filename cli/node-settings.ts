@@ -59,6 +59,12 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
       "The node has no zone: give --tx-proxy tor,127.0.0.1:9050 with a peer, or --anonymous-inbound.",
     );
   }
+  for (const { zone } of proxies) {
+    if (peers.some(({ address }) => address.zone === zone)) continue;
+    warnings.push(
+      `No peer of the ${zone} zone is given, and this version finds none by itself: nothing leaves by --tx-proxy ${zone}; give --add-peer.`,
+    );
+  }
   return {
     network,
     dataDir: last(texts, "data-dir") ?? join(homedir(), ".anonctl", network.name),

@@ -34,12 +34,16 @@ Examples:
 The node has no chain: a wallet still reads its balance from a monerod.
 A configuration file (--config-file) holds the same names, one name=value a line, as monero.conf.`;
 
+/** Names and arguments of the options take 50; commander wraps nothing where less than 40 are left. */
+const HELP_COLUMNS = 100;
+
 /** `anonctl node`: the relay. */
 export function nodeCommand(): Command {
   const command = new Command("anonctl node")
     .description("Relay Monero transactions over Tor or I2P inside noise.")
     .exitOverride()
     .allowExcessArguments(false)
+    .configureHelp({ helpWidth: HELP_COLUMNS })
     .addHelpText("after", EXAMPLES);
   addNodeOptions(command);
   return command.action(async () => {

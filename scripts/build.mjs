@@ -69,7 +69,8 @@ function version() {
 
 /**
  * Compiles cli/main.ts to one executable. The program never reads .env or bunfig.toml from the
- * folder it is started in: the latter could load code.
+ * folder it is started in: the latter could load code. Split, because in one piece every node
+ * module that any command imports would be loaded at each start.
  *
  * @param {string} file name of the result in dist
  * @param {readonly string[]} [options] further options of `bun build`
@@ -85,6 +86,7 @@ function compile(file, options = []) {
     "--minify-syntax",
     "--bytecode",
     "--format=esm",
+    "--splitting",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     "--define",

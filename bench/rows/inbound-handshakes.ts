@@ -79,7 +79,7 @@ async function compare(
     counterpart: { name: "monerod", value: spreadOf(measured.monerod) },
     comparison: { kind: "ratio", value: ratios(measured.ours, measured.monerod) },
     bounds: [{ word: "goal", of: "comparison", kind: "at-least", value: 1 }],
-    note: `one client process; connect, handshake, whole answer, close; against a responder with a ready answer the client reaches ${alone}/s`,
+    note: `one client process; connect, handshake, whole answer, close; monerod as lib/devnet starts it; against a responder with a ready answer the client reaches ${alone}/s`,
   };
 }
 

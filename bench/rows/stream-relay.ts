@@ -7,11 +7,9 @@ import { waitUntilListening } from "../listening.ts";
 import { startMicrosocks, startProgram } from "../programs.ts";
 import type { Bound, Result, Row } from "../row.ts";
 import { inTurns, type Rounds, ratios, spreadOf } from "../spread.ts";
-import { listenSink, pourInto } from "../stream-ends.ts";
+import { listenSink, pourInto, STREAM_BYTES } from "../stream-ends.ts";
 
 const ROUNDS = 21;
-/** A few tens of milliseconds a turn, so that a pause of the machine spoils few of them. */
-const STREAM_BYTES = 134_217_728;
 const RATIO_MIN = 0.7;
 const DEADLINE_MS = 10_000;
 
@@ -93,7 +91,7 @@ function resultOf(
 
 async function megabytesPerSecond(open: () => Promise<Socket>): Promise<number> {
   const start = performance.now();
-  await pourInto(await open(), STREAM_BYTES);
+  await pourInto(await open());
   return STREAM_BYTES / 1e3 / (performance.now() - start);
 }
 

@@ -18,6 +18,18 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
 }
 
 /**
+ * Four bytes as a little-endian number with sign. A `DataView` of the input would cost more than
+ * many of these reads together.
+ *
+ * @param bytes four bytes or more behind `at`; missing ones count as 0
+ * @param at the first of them
+ */
+export function int32At(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+  return low | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+}
+
+/**
  * Collects bytes that arrive in pieces. It allocates at most twice what has arrived, whatever
  * length was announced, so that an announcement alone costs nothing.
  */

@@ -1,3 +1,4 @@
+import { int32At } from "./bytes.ts";
 import { LevinError } from "./error.ts";
 
 /** The size of a Levin header. */
@@ -34,7 +35,14 @@ export interface LevinHeader {
   readonly flags: number;
 }
 
-const OFFSET = { LENGTH: 8, EXPECT_RESPONSE: 16, COMMAND: 17, RETURN_CODE: 21, FLAGS: 25 } as const;
+const OFFSET = {
+  LENGTH: 8,
+  LENGTH_HIGH: 12,
+  EXPECT_RESPONSE: 16,
+  COMMAND: 17,
+  RETURN_CODE: 21,
+  FLAGS: 25,
+} as const;
 const VERSION_OFFSET = 29;
 const TWO_POW_32 = 4_294_967_296;
 
@@ -49,44 +57,47 @@ export function decodeHeader(bytes: Uint8Array): LevinHeader {
   if (bytes.length < LEVIN_HEADER_BYTES) {
     throw new LevinError("truncated", `A Levin header has 33 bytes, not ${bytes.length}.`);
   }
-  checkSignature(bytes, LEVIN_SIGNATURE.length);
-  return headerIn(new DataView(bytes.buffer, bytes.byteOffset, LEVIN_HEADER_BYTES));
+  checkSignature(bytes, 0, LEVIN_SIGNATURE.length);
+  return headerAt(bytes, 0);
 }
 
 /**
  * Reads a header whose signature was checked.
  *
- * @param view 33 bytes or more
+ * @param bytes 33 bytes or more behind `at`
+ * @param at where the header begins
  * @throws LevinError `version`
  */
-export function headerIn(view: DataView): LevinHeader {
-  const version = view.getUint32(VERSION_OFFSET, true);
+export function headerAt(bytes: Uint8Array, at: number): LevinHeader {
+  const version = int32At(bytes, at + VERSION_OFFSET) >>> 0;
   if (version !== LEVIN_VERSION) {
     throw new LevinError("version", `The peer speaks Levin version ${version}; only 1 is known.`);
   }
+  const high = int32At(bytes, at + OFFSET.LENGTH_HIGH) >>> 0;
   return {
-    length: view.getUint32(OFFSET.LENGTH, true) + view.getUint32(12, true) * TWO_POW_32,
-    expectResponse: view.getUint8(OFFSET.EXPECT_RESPONSE) !== 0,
-    command: view.getUint32(OFFSET.COMMAND, true),
-    returnCode: view.getInt32(OFFSET.RETURN_CODE, true),
-    flags: view.getUint32(OFFSET.FLAGS, true),
+    length: (int32At(bytes, at + OFFSET.LENGTH) >>> 0) + high * TWO_POW_32,
+    expectResponse: bytes[at + OFFSET.EXPECT_RESPONSE] !== 0,
+    command: int32At(bytes, at + OFFSET.COMMAND) >>> 0,
+    returnCode: int32At(bytes, at + OFFSET.RETURN_CODE),
+    flags: int32At(bytes, at + OFFSET.FLAGS) >>> 0,
   };
 }
 
 /**
  * Compares the beginning of a header with the signature.
  *
- * @param bytes the header or its beginning
+ * @param bytes hold the header or its beginning
+ * @param at where the header begins
  * @param count how many of its bytes are there
  * @throws LevinError `signature`
  */
-export function checkSignature(bytes: Uint8Array, count: number): void {
+export function checkSignature(bytes: Uint8Array, at: number, count: number): void {
   const compared = Math.min(count, LEVIN_SIGNATURE.length);
   for (let i = 0; i < compared; i++) {
-    if (bytes[i] === LEVIN_SIGNATURE[i]) continue;
+    if (bytes[at + i] === LEVIN_SIGNATURE[i]) continue;
     throw new LevinError(
       "signature",
-      `The peer does not speak Levin: byte ${i} of its header is ${bytes[i]}, not ${LEVIN_SIGNATURE[i]}.`,
+      `The peer does not speak Levin: byte ${i} of its header is ${bytes[at + i]}, not ${LEVIN_SIGNATURE[i]}.`,
     );
   }
 }
@@ -111,9 +122,9 @@ export function encodeHeader(header: LevinHeader): Uint8Array {
  * @param header any header
  */
 export function writeHeader(target: Uint8Array, at: number, header: LevinHeader): void {
-  target.set(LEVIN_SIGNATURE, at);
+  for (let i = 0; i < LEVIN_SIGNATURE.length; i++) target[at + i] = LEVIN_SIGNATURE[i] ?? 0;
   writeUint32(target, at + OFFSET.LENGTH, header.length);
-  writeUint32(target, at + 12, Math.floor(header.length / TWO_POW_32));
+  writeUint32(target, at + OFFSET.LENGTH_HIGH, Math.floor(header.length / TWO_POW_32));
   target[at + OFFSET.EXPECT_RESPONSE] = header.expectResponse ? 1 : 0;
   writeUint32(target, at + OFFSET.COMMAND, header.command);
   writeUint32(target, at + OFFSET.RETURN_CODE, header.returnCode);

@@ -5,7 +5,7 @@ import {
   checkSignature,
   decodeHeader,
   FLAG,
-  headerIn,
+  headerAt,
   LEVIN_HEADER_BYTES,
   type LevinHeader,
 } from "./header.ts";
@@ -80,7 +80,6 @@ export class LevinReader {
   #at = 0;
 
   readonly #head = new Uint8Array(LEVIN_HEADER_BYTES);
-  readonly #headView = new DataView(this.#head.buffer);
   #headBytes = 0;
 
   #header: LevinHeader | undefined;
@@ -181,6 +180,23 @@ export class LevinReader {
   }
 
   #readHeader(): LevinHeader | undefined {
+    const from = this.#at;
+    const whole = this.#headBytes === 0 && this.#input.length - from >= LEVIN_HEADER_BYTES;
+    if (!whole && !this.#fillHead()) return undefined;
+    if (whole) {
+      checkSignature(this.#input, from, LEVIN_HEADER_BYTES);
+      this.#at = from + LEVIN_HEADER_BYTES;
+    }
+    const header = whole ? headerAt(this.#input, from) : headerAt(this.#head, 0);
+    this.#kind = frameKindOf(header);
+    this.#admit(header);
+    this.#header = header;
+    this.#missingBytes = header.length;
+    return header;
+  }
+
+  /** Adds to a header that arrives in pieces. @returns whether it is whole now */
+  #fillHead(): boolean {
     const input = this.#input;
     const head = this.#head;
     const from = this.#at;
@@ -189,16 +205,10 @@ export class LevinReader {
     for (let at = from; at < to; at++) head[filled++] = input[at] ?? 0;
     this.#headBytes = filled;
     this.#at = to;
-    checkSignature(head, filled);
-    if (filled < LEVIN_HEADER_BYTES) return undefined;
-
+    checkSignature(head, 0, filled);
+    if (filled < LEVIN_HEADER_BYTES) return false;
     this.#headBytes = 0;
-    const header = headerIn(this.#headView);
-    this.#kind = frameKindOf(header);
-    this.#admit(header);
-    this.#header = header;
-    this.#missingBytes = header.length;
-    return header;
+    return true;
   }
 
   #admit(header: LevinHeader): void {

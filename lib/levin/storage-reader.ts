@@ -1,4 +1,4 @@
-import { plainBytes } from "./bytes.ts";
+import { int32At, plainBytes } from "./bytes.ts";
 import { LevinError, type LevinErrorCode } from "./error.ts";
 import {
   ARRAY_FLAG,
@@ -12,6 +12,8 @@ import {
 const TWO_POW_30 = 1_073_741_824;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 const I64_MAX = 0x7fff_ffff_ffff_ffffn;
+/** Up to here, which hashes and ids are, a loop is faster than a call. */
+const LOOP_BYTES_MAX = 32;
 
 /**
  * Where eight bytes pass through on their way to a number. A view of the payload itself would make
@@ -200,9 +202,13 @@ export class StorageReader {
   /** A copy of the bytes of a string in an array, which was counted with the array. */
   elementBytes(): Uint8Array {
     const length = this.#length();
+    const bytes = this.#bytes;
     const from = this.#at;
     this.#at = from + length;
-    return this.#bytes.slice(from, this.#at);
+    if (length > LOOP_BYTES_MAX) return bytes.slice(from, this.#at);
+    const copy = new Uint8Array(length);
+    for (let i = 0; i < length; i++) copy[i] = bytes[from + i] ?? 0;
+    return copy;
   }
 
   /** Passes a value whose type byte comes next, and makes nothing of it. */
@@ -260,7 +266,7 @@ export class StorageReader {
   }
 
   u32(): number {
-    return this.#i32At(this.#advance(4)) >>> 0;
+    return int32At(this.#bytes, this.#advance(4)) >>> 0;
   }
 
   u64(): bigint {
@@ -276,7 +282,7 @@ export class StorageReader {
   }
 
   i32(): number {
-    return this.#i32At(this.#advance(4));
+    return int32At(this.#bytes, this.#advance(4));
   }
 
   i64(): bigint {
@@ -293,16 +299,10 @@ export class StorageReader {
     throw new LevinError("out-of-range", `A bool of the storage holds ${value}, not 0 or 1.`);
   }
 
-  #i32At(at: number): number {
-    const bytes = this.#bytes;
-    const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-    return low | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
-  }
-
   #word(): DataView {
     const at = this.#advance(8);
-    WORD.setInt32(0, this.#i32At(at), true);
-    WORD.setInt32(4, this.#i32At(at + 4), true);
+    WORD.setInt32(0, int32At(this.#bytes, at), true);
+    WORD.setInt32(4, int32At(this.#bytes, at + 4), true);
     return WORD;
   }
 

@@ -17,8 +17,10 @@ interface WriteBuffer {
 /** The buffer of the writer that finished last. Whoever uses it takes it away from here first. */
 let spare: WriteBuffer | undefined;
 
+/** A buffer that begins with the signature, which stays there when it is used again. */
 function newBuffer(capacityBytes: number): WriteBuffer {
   const bytes = new Uint8Array(capacityBytes);
+  bytes.set(STORAGE_SIGNATURE);
   return { bytes, view: new DataView(bytes.buffer) };
 }
 
@@ -38,7 +40,6 @@ export class StorageWriter {
     spare = undefined;
     this.#bytes = bytes;
     this.#view = view;
-    bytes.set(STORAGE_SIGNATURE);
   }
 
   /** A copy of what was written. The writer must not be used afterwards. */
@@ -93,7 +94,7 @@ export class StorageWriter {
 
   u8(value: number): void {
     const at = this.#advance(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
   }
 
   u16(value: number): void {

@@ -5,7 +5,9 @@ import { drawInterval, type NoiseSchedule } from "./schedule.ts";
 /**
  * Which of a channel's two queues a message waits in. `control` (timed syncs and their answers)
  * goes first, also between the fragments of a `payload`, because a peer gives up on an
- * unanswered timed sync after 120 s while a large transaction takes up to 20 ticks.
+ * unanswered timed sync after 120 s while a large transaction takes up to 20 ticks. But two control
+ * messages never follow each other while a payload waits: a peer that asks at every tick could hold
+ * it back for ever.
  */
 export type Lane = "control" | "payload";
 
@@ -83,6 +85,8 @@ export class NoiseChannel {
   /** The first message's next frame, by lane. */
   #controlFrame = 0;
   #payloadFrame = 0;
+  /** Whether the last tick ended a control message, so that it is the payload's turn. */
+  #payloadsTurn = false;
   #seat: Seat | undefined;
   /** What the next tick writes. */
   #ready: Uint8Array;
@@ -146,6 +150,7 @@ export class NoiseChannel {
     this.#payload.length = 0;
     this.#controlFrame = 0;
     this.#payloadFrame = 0;
+    this.#payloadsTurn = false;
     this.#seat = undefined;
     this.#prepare();
     return left;
@@ -191,6 +196,7 @@ export class NoiseChannel {
     const next = seat.tickAt + drawInterval(this.#schedule, this.#random);
     seat.tickAt = next > now ? next : now + drawInterval(this.#schedule, this.#random);
     const finished = lane === undefined ? undefined : this.#advance(lane);
+    this.#payloadsTurn = finished?.lane === "control";
     this.#prepare();
     return { link: seat.link, frame, ...(finished === undefined ? {} : { finished }) };
   }
@@ -237,13 +243,14 @@ export class NoiseChannel {
     const control = this.#control[0]?.frames[this.#controlFrame];
     // A control message that is itself in fragments must not be cut by one of the other lane:
     // a receiver has one reassembly buffer a link.
-    const payloadFirst = this.#payloadFrame > 0 && (this.#control[0]?.frames.length ?? 0) > 1;
+    const inPayload = this.#payloadFrame > 0 && (this.#control[0]?.frames.length ?? 0) > 1;
+    const payload = this.#payload[0]?.frames[this.#payloadFrame];
+    const payloadFirst = inPayload || (this.#payloadsTurn && payload !== undefined);
     if (control !== undefined && !payloadFirst) {
       this.#ready = control;
       this.#readyLane = "control";
       return;
     }
-    const payload = this.#payload[0]?.frames[this.#payloadFrame];
     this.#ready = payload ?? this.#noise;
     this.#readyLane = payload === undefined ? undefined : "payload";
   }

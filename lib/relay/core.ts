@@ -9,6 +9,7 @@ import { zoneProfiles } from "../zone/profile.ts";
 import type { LinkEvent, LinkId, RelayEffect, ZoneOutcome } from "./event.ts";
 import {
   type Admission,
+  GIVE_UP_MS,
   type LocalTransaction,
   moneroRetry,
   type RestoredTransaction,
@@ -259,6 +260,7 @@ export class RelayCore {
     if (left) underway.left++;
     if (left && underway.left === 1) {
       transaction.sends++;
+      if (transaction.sends === 1) transaction.giveUpAt = this.#now + GIVE_UP_MS;
       this.#effects.push({ kind: "record", id, sends: transaction.sends });
       this.#effects.push({
         kind: "notice",

@@ -11,8 +11,11 @@ export interface LocalTransaction {
   readonly keyImages: readonly string[];
   /** When it was submitted, in milliseconds since the Unix epoch. */
   readonly receivedUnixMs: number;
-  /** When it is given up, if it has left by then, in milliseconds on the core's clock. */
-  readonly giveUpAt: number;
+  /**
+   * When it is given up, if it has left by then, in milliseconds on the core's clock. Counted anew
+   * when it first leaves: one that was held for long is not given up at its first chance.
+   */
+  giveUpAt: number;
   /** How many times it has left whole on at least one channel. */
   sends: number;
   /** When it is to be sent next, in milliseconds on the core's clock. */

@@ -2,7 +2,6 @@ import type { Address } from "../address/address.ts";
 import type { AnonymityZone } from "../address/zone.ts";
 import { encodeMessage, FRAME_BYTES, framesOf, type LevinMessage } from "../levin/frame.ts";
 import type { Network } from "../monero/network.ts";
-import type { Lane } from "../padding/noise-channel.ts";
 import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
 import type { RandomSource } from "../runtime/random.ts";
@@ -188,7 +187,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     const { returned, joined } = this.channels.settle(ready, now);
     for (const message of returned) {
       if (message.lane === "payload") this.#context.report({ kind: "returned", id: message.tag });
-      else this.#writeNow(message.link, message.frames);
+      // Another channel may have come to the same link, and then this waits for its ticks.
+      else if (this.links.has(message.link)) this.#control(message.link, message.frames);
     }
     if (joined) this.#context.report({ kind: "room" });
   }
@@ -330,15 +330,16 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   /** After the handshake: whole frames only, at a tick where the link carries noise. */
   #say(link: Link<Z>, message: LevinMessage, now: number): void {
     const frames = framesOf(message, FRAME_BYTES);
-    const lane: Lane = "control";
-    const sent = this.channels.sendOn(link.id, { tag: "control", lane, frames });
-    if (sent === "no-channel") this.#writeNow(link.id, frames);
-    else if (sent === "full")
-      this.#close(link, "peer", "it asks faster than it may be answered", now);
+    if (this.#control(link.id, frames)) return;
+    this.#close(link, "peer", "it asks faster than it may be answered", now);
   }
 
-  #writeNow(link: LinkId, frames: readonly Uint8Array[]): void {
+  /** Returns false where the link's channel has no room for more control. */
+  #control(link: LinkId, frames: readonly Uint8Array[]): boolean {
+    const sent = this.channels.sendOn(link, { tag: "control", lane: "control", frames });
+    if (sent !== "no-channel") return sent === "queued";
     for (const bytes of frames) this.#context.emit({ kind: "write", link, bytes, by: "control" });
+    return true;
   }
 
   #sendPlain(link: Link<Z>, message: LevinMessage): void {

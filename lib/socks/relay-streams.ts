@@ -36,6 +36,34 @@ export function relayStreams(a: Duplex, b: Duplex, closed: () => void): void {
     b.destroy();
     return;
   }
-  a.pipe(b);
-  b.pipe(a);
+  carry(a, b);
+  carry(b, a);
+}
+
+/** One direction. */
+function carry(from: Duplex, to: Duplex): void {
+  // A socket has passed a chunk on when it says that it was written; other streams may keep it.
+  const mayRelease = isSocket(from) && isSocket(to);
+  from.on("data", (chunk: Uint8Array) => {
+    const alone = mayRelease && from.listenerCount("data") === 1;
+    const takesMore = alone ? to.write(chunk, () => release(chunk)) : to.write(chunk);
+    if (!takesMore) from.pause();
+  });
+  from.on("end", () => to.end());
+  to.on("drain", () => from.resume());
+  from.resume();
+}
+
+function isSocket(stream: Duplex): boolean {
+  return "setNoDelay" in stream;
+}
+
+/**
+ * Gives a chunk's memory back at once. Left to the collector, half a mebibyte a read piles up until
+ * fresh pages have to be fetched for most reads: a fifth of the relay's time.
+ */
+function release(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  // A part of a larger buffer may have neighbours.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
 }

@@ -52,6 +52,7 @@ class Account {
   #tags = 0;
   #waiting: Waiting[] = [];
   #tickAt = Number.NaN;
+  #controlEnded = false;
 
   constructor(seed: number) {
     this.channel = new NoiseChannel(channelOptions(seed));
@@ -124,6 +125,7 @@ class Account {
     this.#tickAt = wakeAt;
     expect(tick?.link).toBe(this.#link);
     const expected = this.#expected();
+    this.#controlEnded = expected?.lane === "control" && expected.left + 1 === expected.count;
     if (expected === undefined) {
       expect(nameOf(tick?.frame ?? new Uint8Array())).toBe("noise");
       expect(tick?.finished).toBeUndefined();
@@ -143,7 +145,8 @@ class Account {
     const control = this.#waiting.find(({ lane }) => lane === "control");
     const payload = this.#waiting.find(({ lane }) => lane === "payload");
     const cuts = (control?.count ?? 0) > 1 && (payload?.left ?? 0) > 0;
-    return control === undefined || cuts ? payload : control;
+    const turn = this.#controlEnded && payload !== undefined;
+    return control === undefined || cuts || turn ? payload : control;
   }
 
   #lose(): void {
@@ -152,6 +155,7 @@ class Account {
     );
     expect(this.channel.leave().map(({ tag }) => tag)).toEqual(inOrder);
     this.#waiting = [];
+    this.#controlEnded = false;
     this.#join();
   }
 }

@@ -108,9 +108,24 @@ describe("lanes", () => {
     channel.send(messageOf("pay", "payload", 3));
     expect(next(channel)).toBe("pay/0");
     channel.send(messageOf("sync", "control", 1));
-    channel.send(messageOf("answer", "control", 1));
-    const names = Array.from({ length: 5 }, () => next(channel));
-    expect(names).toEqual(["sync/0", "answer/0", "pay/1", "pay/2", "noise"]);
+    const names = Array.from({ length: 4 }, () => next(channel));
+    expect(names).toEqual(["sync/0", "pay/1", "pay/2", "noise"]);
+  });
+
+  test("control that never ends does not hold a payload back", () => {
+    const channel = seated();
+    channel.send(messageOf("pay", "payload", 3));
+    const names = Array.from({ length: 7 }, (_, index) => {
+      channel.send(messageOf(`c${index}`, "control", 1));
+      return next(channel);
+    });
+    expect(names).toEqual(["c0/0", "pay/0", "c1/0", "pay/1", "c2/0", "pay/2", "c3/0"]);
+  });
+
+  test("control goes out without a gap where no payload waits", () => {
+    const channel = seated();
+    for (const tag of ["a", "b", "c"]) channel.send(messageOf(tag, "control", 1));
+    expect(Array.from({ length: 4 }, () => next(channel))).toEqual(["a/0", "b/0", "c/0", "noise"]);
   });
 
   test("control that is itself in fragments waits for the payload's end: a receiver has one buffer", () => {

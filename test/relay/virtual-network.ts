@@ -1,117 +1,78 @@
 import { type Address, formatAddress, parseAddressOf } from "../../lib/address/address.ts";
 import { onionName } from "../../lib/address/onion.ts";
-import { LevinReader } from "../../lib/levin/reader.ts";
-import { commandLimits } from "../../lib/monero/message.ts";
-import { networks } from "../../lib/monero/network.ts";
-import { RelayCore, type RelayOptions } from "../../lib/relay/core.ts";
-import type { LinkEvent, LinkId, Notice, RelayEffect } from "../../lib/relay/event.ts";
+import type { AnonymityZone } from "../../lib/address/zone.ts";
+import type { RelayOptions } from "../../lib/relay/core.ts";
+import type { RelayEffect } from "../../lib/relay/event.ts";
 import type { RestoredTransaction } from "../../lib/relay/pool.ts";
 import type { ZoneOptions } from "../../lib/relay/zone-core.ts";
-import type { Timer } from "../../lib/runtime/clock.ts";
-import { SeededRandom } from "../../lib/runtime/random.ts";
+import type { FaultPlace } from "../../lib/runtime/fault.ts";
 import { VirtualClock } from "../../lib/runtime/virtual-clock.ts";
+import { type MakeCore, VirtualNode } from "./virtual-node.ts";
 
-/** What left a node on one link: when, how many bytes, and by which path. */
-export interface Sent {
-  readonly at: number;
-  readonly link: LinkId;
-  readonly bytes: Uint8Array;
-  readonly by: "tick" | "control";
-}
+export { type Sent, VirtualNode } from "./virtual-node.ts";
 
-interface End {
-  readonly node: VirtualNode;
-  readonly link: LinkId;
-  readonly reader: LevinReader;
+/** One end of a stream of the virtual network. */
+export interface End {
+  readonly owner: Party;
+  readonly zone: AnonymityZone;
+  readonly direction: "outbound" | "inbound";
+  /** The owner's own number for it. */
+  readonly link: number;
   peer: End | undefined;
+  open: boolean;
 }
 
-/** A core on the virtual network, with a store that is a map. */
-export class VirtualNode {
-  readonly core: RelayCore;
-  readonly address: Address<"tor">;
-  readonly sent: Sent[] = [];
-  readonly notices: Notice[] = [];
-  readonly dials: string[] = [];
-  readonly ends = new Map<LinkId, End>();
-  readonly #network: VirtualNetwork;
-  #timer: Timer | undefined;
-
-  constructor(
-    network: VirtualNetwork,
-    address: Address<"tor">,
-    options: Omit<RelayOptions, "network" | "random">,
-    seed: number,
-  ) {
-    this.#network = network;
-    this.address = address;
-    this.core = new RelayCore(
-      { network: networks.regtest, random: new SeededRandom(seed), ...options },
-      network.clock.now(),
-    );
-    this.arm();
-  }
-
-  submit(blob: Uint8Array): void {
-    const { clock } = this.#network;
-    const admission = this.core.admit(blob);
-    if (admission.kind !== "admitted") throw new Error(JSON.stringify(admission));
-    this.apply(this.core.submit(blob, clock.now(), clock.unixMs()).effects);
-  }
-
-  tell(event: LinkEvent): void {
-    const { clock } = this.#network;
-    this.apply(this.core.handle("tor", event, clock.now(), clock.unixMs()));
-  }
-
-  apply(effects: readonly RelayEffect[]): void {
-    for (const effect of effects) this.#carryOut(effect);
-    this.arm();
-  }
-
-  arm(): void {
-    this.#timer?.cancel();
-    const at = this.core.wakeAt;
-    if (at === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.#network.clock.setTimer(at, () =>
-      this.apply(this.core.wake(this.#network.clock.now())),
-    );
-  }
-
-  #carryOut(effect: RelayEffect): void {
-    const { clock } = this.#network;
-    switch (effect.kind) {
-      case "write":
-        this.sent.push({ at: clock.now(), link: effect.link, bytes: effect.bytes, by: effect.by });
-        this.#network.deliver(this.ends.get(effect.link), effect.bytes);
-        return;
-      case "dial":
-        this.dials.push(formatAddress(effect.address));
-        this.#network.connect(this, effect.link, formatAddress(effect.address));
-        return;
-      case "close":
-        this.#network.disconnect(this.ends.get(effect.link));
-        return;
-      case "handshake-done":
-        this.ends.get(effect.link)?.reader.setHandshakeDone();
-        return;
-      case "notice":
-        this.notices.push(effect);
-        return;
-      case "remember":
-      case "record":
-      case "forget":
-        return;
-    }
-  }
+/** Who can be at an end: a core under test, or a peer that follows a script. */
+export interface Party {
+  /** A stream from somebody who dialed: a number for it, or undefined to refuse. */
+  accept(zone: AnonymityZone): number | undefined;
+  /** The stream is there; both directions. */
+  opened(end: End): void;
+  /** A dial of ours led nowhere. */
+  failed(link: number, zone: AnonymityZone, where: FaultPlace, reason: string): void;
+  received(end: End, bytes: Uint8Array): void;
+  /** The other side, or the network, closed it. */
+  closed(end: End, reason: string): void;
 }
 
-/** Nodes that reach each other by onion name over links with a fixed delay, in virtual time. */
+/** Who looks on: every event that a core is told, and every effect it asks for. */
+export interface Watcher {
+  before?(node: VirtualNode): void;
+  told?(node: VirtualNode, end: End, bytes: Uint8Array): void;
+  effect?(node: VirtualNode, effect: RelayEffect): void;
+  after?(node: VirtualNode): void;
+  /** A stream of a node is open, or gone without the node's asking for it. */
+  stream?(node: VirtualNode, end: End, state: "open" | "gone"): void;
+  started?(node: VirtualNode): void;
+}
+
+/** What the network does to a dial: nothing, a refusal, or silence. */
+export type DialFault =
+  | { readonly kind: "refuse"; readonly where: FaultPlace; readonly reason: string }
+  | { readonly kind: "silence" };
+
+/** How a node of the network is made. */
+export interface NodeOptions {
+  readonly zone?: Partial<ZoneOptions>;
+  /** In place of the one zone that `zone` describes. */
+  readonly zones?: readonly ZoneOptions[];
+  readonly relay?: Partial<RelayOptions>;
+  readonly address?: Address<AnonymityZone>;
+  readonly restored?: readonly RestoredTransaction[];
+  readonly seed?: number;
+  readonly make?: MakeCore;
+}
+
+/** Parties that reach each other by name over streams with a fixed delay, in virtual time. */
 export class VirtualNetwork {
   readonly clock = new VirtualClock();
-  readonly nodes = new Map<string, VirtualNode>();
+  readonly nodes: VirtualNode[] = [];
+  readonly watchers: Watcher[] = [];
+  /** Asked at every dial. */
+  dialFault: (to: string, zone: AnonymityZone) => DialFault | undefined = () => undefined;
+  readonly #parties = new Map<string, Party>();
   readonly #delayMs: number;
-  #keys = 0;
+  #names = 0;
 
   constructor(delayMs = 50) {
     this.#delayMs = delayMs;
@@ -119,96 +80,115 @@ export class VirtualNetwork {
 
   /** A fresh onion address. */
   name(): Address<"tor"> {
-    return parseAddressOf(`${onionName(new Uint8Array(32).fill(++this.#keys))}:18083`, "tor");
+    return parseAddressOf(`${onionName(new Uint8Array(32).fill(++this.#names))}:18083`, "tor");
   }
 
-  add(
-    options: {
-      zone?: Partial<ZoneOptions<"tor">>;
-      relay?: Partial<RelayOptions>;
-      address?: Address<"tor">;
-      restored?: readonly RestoredTransaction[];
-      seed?: number;
-    } = {},
-  ): VirtualNode {
+  /** A fresh I2P address. */
+  i2pName(): Address<"i2p"> {
+    const letters = (++this.#names).toString(8).replace(/[018]/g, "z").padStart(52, "a");
+    return parseAddressOf(`${letters}.b32.i2p:1`, "i2p");
+  }
+
+  /** Adds a node with a core under test. */
+  add(options: NodeOptions = {}): VirtualNode {
     const address = options.address ?? this.name();
-    const zone: ZoneOptions<"tor"> = {
+    const zone: ZoneOptions = {
       zone: "tor",
       targets: [],
       outboundMax: 12,
       inboundMax: 64,
       ...options.zone,
     };
-    const relay = {
-      ...options.relay,
-      zones: [zone],
-      ...(options.restored === undefined ? {} : { restored: options.restored }),
-    };
-    const node = new VirtualNode(this, address, relay, options.seed ?? this.nodes.size + 1);
-    this.nodes.set(formatAddress(address), node);
+    const relay = { ...options.relay, zones: options.zones ?? [zone] };
+    const seed = options.seed ?? this.nodes.length + 1;
+    const node = new VirtualNode(this, address, relay, seed, options.make);
+    this.nodes.push(node);
+    this.place(address, node);
+    for (const transaction of options.restored ?? []) node.keep(transaction);
+    node.start();
     return node;
   }
 
-  connect(from: VirtualNode, link: LinkId, to: string): void {
-    this.#later(() => {
-      const node = this.nodes.get(to);
-      const accepted = node?.core.accept("tor", this.clock.now());
-      if (node === undefined || accepted === undefined) {
-        from.tell({
-          kind: "dial-failed",
-          link,
-          where: "network",
-          reason: "the onion is not there",
-        });
+  /** Puts a party at an address; undefined takes it away. */
+  place(address: Address<AnonymityZone>, party: Party | undefined): void {
+    if (party === undefined) this.#parties.delete(formatAddress(address));
+    else this.#parties.set(formatAddress(address), party);
+  }
+
+  /** Opens a stream, as a proxy would. */
+  connect(from: Party, link: number, address: Address<AnonymityZone>): void {
+    const to = formatAddress(address);
+    const { zone } = address;
+    this.later(() => {
+      const fault = this.dialFault(to, zone);
+      if (fault?.kind === "silence") {
+        this.#fail(from, link, zone, "network", "the deadline is over", 60_000);
         return;
       }
-      const near: End = end(from, link);
-      const far: End = end(node, accepted);
-      near.peer = far;
-      far.peer = near;
-      from.ends.set(link, near);
-      node.ends.set(accepted, far);
-      node.arm();
-      from.tell({ kind: "dialed", link });
-    });
-  }
-
-  deliver(from: End | undefined, bytes: Uint8Array): void {
-    const to = from?.peer;
-    if (to === undefined) return;
-    this.#later(() => {
-      if (to.node.ends.get(to.link) !== to) return;
-      to.reader.push(bytes);
-      for (let found = to.reader.next(); found !== undefined; found = to.reader.next()) {
-        const { link } = to;
-        if (found.kind === "message")
-          to.node.tell({ kind: "message", link, message: found.message });
-        else to.node.tell({ kind: "heard", link });
+      const party = this.#parties.get(to);
+      const accepted = fault === undefined ? party?.accept(zone) : undefined;
+      if (party === undefined || accepted === undefined) {
+        const { where, reason } = fault ?? { where: "network", reason: "the onion is not there" };
+        this.#fail(from, link, zone, where, reason, this.#delayMs);
+        return;
       }
+      const near: End = {
+        owner: from,
+        zone,
+        direction: "outbound",
+        link,
+        peer: undefined,
+        open: true,
+      };
+      const far: End = { ...near, owner: party, direction: "inbound", link: accepted, peer: near };
+      near.peer = far;
+      party.opened(far);
+      from.opened(near);
     });
   }
 
-  disconnect(from: End | undefined): void {
-    if (from === undefined) return;
-    from.node.ends.delete(from.link);
-    const { peer } = from;
+  #fail(
+    from: Party,
+    link: number,
+    zone: AnonymityZone,
+    where: FaultPlace,
+    reason: string,
+    afterMs: number,
+  ): void {
+    this.clock.setTimer(this.clock.now() + afterMs, () => from.failed(link, zone, where, reason));
+  }
+
+  /** Takes bytes to the other end. */
+  send(from: End, bytes: Uint8Array): void {
+    const to = from.peer;
+    if (to === undefined || !from.open) return;
+    this.later(() => {
+      if (to.open) to.owner.received(to, bytes);
+    });
+  }
+
+  /** Closes an end; the other learns of it later. */
+  close(end: End): void {
+    end.open = false;
+    const { peer } = end;
     if (peer === undefined) return;
-    this.#later(() => {
-      if (!peer.node.ends.delete(peer.link)) return;
-      peer.node.tell({
-        kind: "closed",
-        link: peer.link,
-        where: "peer",
-        reason: "it closed the stream",
-      });
-    });
+    this.later(() => this.#gone(peer, "it closed the stream"));
   }
 
-  #later(run: () => void): void {
+  /** Breaks a stream in the middle: both ends learn of it. */
+  cut(end: End): void {
+    this.#gone(end, "the stream broke");
+    if (end.peer !== undefined) this.#gone(end.peer, "the stream broke");
+  }
+
+  #gone(end: End, reason: string): void {
+    if (!end.open) return;
+    end.open = false;
+    end.owner.closed(end, reason);
+  }
+
+  /** Runs something one delay later. */
+  later(run: () => void): void {
     this.clock.setTimer(this.clock.now() + this.#delayMs, run);
   }
-}
-
-function end(node: VirtualNode, link: LinkId): End {
-  return { node, link, reader: new LevinReader({ limits: commandLimits }), peer: undefined };
 }

@@ -20,7 +20,7 @@ describe("zone profiles", () => {
   });
 
   test("know their zones, and nothing that every object has", () => {
-    expect([...anonymityZones].sort()).toEqual(Object.keys(zoneProfiles).sort() as never);
+    expect(new Set<string>(anonymityZones)).toEqual(new Set(Object.keys(zoneProfiles)));
     for (const zone of ["public", "", "Tor", "toString", "__proto__", "constructor"]) {
       expect(isAnonymityZone(zone)).toBe(false);
     }
