@@ -377,18 +377,19 @@ export class StorageReader {
   }
 
   #advance(count: number): number {
-    this.#need(count);
     const at = this.#at;
+    if (at + count > this.#end) throw this.#truncated(count);
     this.#at = at + count;
     return at;
   }
 
   #need(count: number): void {
-    if (count <= this.#end - this.#at) return;
-    throw new LevinError(
-      "truncated",
-      `The storage ends at byte ${this.#end}, where ${count} more were announced at ${this.#at}.`,
-    );
+    if (this.#at + count > this.#end) throw this.#truncated(count);
+  }
+
+  #truncated(count: number): LevinError {
+    const message = `The storage ends at byte ${this.#end}, where ${count} more were announced at ${this.#at}.`;
+    return new LevinError("truncated", message);
   }
 
   #within(count: number, left: number, code: LevinErrorCode): number {

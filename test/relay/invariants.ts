@@ -101,7 +101,8 @@ export class Invariants implements Watcher {
       const back = view.lost && old?.wakeAt !== wakeAt && old?.lastAt !== now;
       const seat = old?.link === link && !back ? old : { ...found, lastAt: now };
       seat.wakeAt = wakeAt;
-      if (now - seat.lastAt > WAIT_MS_MAX) this.#broken(node, `no frame on link ${link} in time`);
+      if (now - seat.lastAt > WAIT_MS_MAX)
+        throw this.#broken(node, `no frame on link ${link} in time`);
       seats.set(key, seat);
     }
     view.seats = seats;
@@ -113,8 +114,8 @@ export class Invariants implements Watcher {
     const core = node.core.zones.find((one) => one.zone === zone);
     const links = [...(core?.links.values() ?? [])];
     const guests = links.filter(({ direction }) => direction === "inbound").length;
-    if (guests > 8) this.#broken(node, `${guests} inbound links in ${zone}`);
-    if (links.length - guests > 12) this.#broken(node, `too many outbound links in ${zone}`);
+    if (guests > 8) throw this.#broken(node, `${guests} inbound links in ${zone}`);
+    if (links.length - guests > 12) throw this.#broken(node, `too many outbound links in ${zone}`);
   }
 
   stream(node: VirtualNode, end: End, state: "open" | "gone"): void {
@@ -158,7 +159,8 @@ export class Invariants implements Watcher {
         return;
       case "handshake-done": {
         const link = view.links.get(effect.link);
-        if (link === undefined || !link.greeted) this.#broken(node, "ready without a handshake");
+        if (link === undefined || !link.greeted)
+          throw this.#broken(node, "ready without a handshake");
         else link.ready = true;
         return;
       }
@@ -173,20 +175,22 @@ export class Invariants implements Watcher {
         return;
       case "record": {
         const sends = view.sends.get(effect.id) ?? 0;
-        if (effect.sends !== sends + 1) this.#broken(node, `${effect.sends} after ${sends} sends`);
-        if (!node.stored.has(effect.id)) this.#broken(node, "a record of what was never stored");
+        if (effect.sends !== sends + 1)
+          throw this.#broken(node, `${effect.sends} after ${sends} sends`);
+        if (!node.stored.has(effect.id))
+          throw this.#broken(node, "a record of what was never stored");
         view.sends.set(effect.id, effect.sends);
         return;
       }
       case "forget":
-        this.#broken(node, "a transaction was forgotten, hours after it came");
+        throw this.#broken(node, "a transaction was forgotten, hours after it came");
         return;
       case "remember":
         if (!view.said.get(effect.zone)?.has(keyOf(effect.tuple)))
-          this.#broken(node, "it remembers what nobody said");
+          throw this.#broken(node, "it remembers what nobody said");
         return;
       case "notice":
-        if (/[0-9a-f]{64}|\.onion|\.i2p/.test(effect.text)) this.#broken(node, effect.text);
+        if (/[0-9a-f]{64}|\.onion|\.i2p/.test(effect.text)) throw this.#broken(node, effect.text);
         return;
     }
   }
@@ -195,23 +199,26 @@ export class Invariants implements Watcher {
     const to = formatAddress(effect.address);
     const zone = node.core.zones.find((one) => one.zone === effect.address.zone);
     const known = zone?.targets.some(({ address }) => formatAddress(address) === to);
-    if (known !== true) this.#broken(node, `${to} is none of its peers`);
+    if (known !== true) throw this.#broken(node, `${to} is none of its peers`);
     const now = this.#network.clock.now();
     const recent = (view.dials.get(to) ?? []).filter((at) => at > now - 60_000);
     view.dials.set(to, [...recent, now]);
-    if (recent.length >= DIALS_A_MINUTE_MAX) this.#broken(node, `${to} is dialed without a pause`);
+    if (recent.length >= DIALS_A_MINUTE_MAX)
+      throw this.#broken(node, `${to} is dialed without a pause`);
   }
 
   #write(node: VirtualNode, view: NodeView, { link: id, bytes, by }: Write): void {
     this.writes++;
     const link = view.links.get(id);
-    if (link === undefined || !link.open) return this.#broken(node, `a write to closed link ${id}`);
+    if (link === undefined || !link.open) throw this.#broken(node, `a write to closed link ${id}`);
     if (!link.greeted) return this.#greet(node, link, bytes, by);
-    if (!link.ready) this.#broken(node, `a write on link ${id} before its handshake is done`);
-    if (bytes.length !== FRAME_BYTES) this.#broken(node, `${bytes.length} bytes on link ${id}`);
+    if (!link.ready) throw this.#broken(node, `a write on link ${id} before its handshake is done`);
+    if (bytes.length !== FRAME_BYTES)
+      throw this.#broken(node, `${bytes.length} bytes on link ${id}`);
     const has = view.before.has(id);
     const keeps = [...channelled(node).values()].some(({ link: one }) => one === id);
-    if (by === "control" && has && keeps) this.#broken(node, `link ${id} has noise, and no tick`);
+    if (by === "control" && has && keeps)
+      throw this.#broken(node, `link ${id} has noise, and no tick`);
     if (by === "tick") this.#tick(node, view, id, link);
     link.out.push(bytes);
     for (let found = link.out.next(); found !== undefined; found = link.out.next()) {
@@ -230,20 +237,20 @@ export class Invariants implements Watcher {
       found.message.kind === kind &&
       found.message.command === COMMAND.HANDSHAKE &&
       found.wireBytes === bytes.length;
-    if (!fits) return this.#broken(node, "a link begins with something else than a handshake");
+    if (!fits) throw this.#broken(node, "a link begins with something else than a handshake");
     this.#claim(node, link, found.message);
     link.out.setHandshakeDone();
   }
 
   #tick(node: VirtualNode, view: NodeView, id: LinkId, link: LinkView): void {
     this.ticks++;
-    if (link.direction === "inbound") this.#broken(node, `a tick on inbound link ${id}`);
+    if (link.direction === "inbound") throw this.#broken(node, `a tick on inbound link ${id}`);
     const seat = [...view.seats.values()].find((one) => one.link === id);
-    if (seat === undefined) return this.#broken(node, `a tick on link ${id}, which has no channel`);
+    if (seat === undefined) throw this.#broken(node, `a tick on link ${id}, which has no channel`);
     const now = this.#network.clock.now();
     const wait = now - seat.lastAt;
     seat.lastAt = now;
-    if (wait < WAIT_MS_MIN || wait >= WAIT_MS_MAX) this.#broken(node, `a wait of ${wait} ms`);
+    if (wait < WAIT_MS_MIN || wait >= WAIT_MS_MAX) throw this.#broken(node, `a wait of ${wait} ms`);
   }
 
   #say(
@@ -260,15 +267,16 @@ export class Invariants implements Watcher {
     if (kind === "response" && command === COMMAND.TIMED_SYNC && returnCode === 1) return;
     if (kind === "response" && returnCode === -6) return;
     if (kind !== "notify" || command !== COMMAND.NEW_TRANSACTIONS)
-      return this.#broken(node, `${kind} ${command} was said`);
+      throw this.#broken(node, `${kind} ${command} was said`);
     const { txs, fluff } = decodeNewTransactions(payload);
-    if (link.direction === "inbound") this.#broken(node, "a transaction went to a guest");
-    if (by !== "tick") this.#broken(node, "a transaction went out without a tick");
-    if (txs.length !== 1 || fluff) this.#broken(node, `${txs.length} transactions, fluff ${fluff}`);
+    if (link.direction === "inbound") throw this.#broken(node, "a transaction went to a guest");
+    if (by !== "tick") throw this.#broken(node, "a transaction went out without a tick");
+    if (txs.length !== 1 || fluff)
+      throw this.#broken(node, `${txs.length} transactions, fluff ${fluff}`);
     const ours = [...node.stored.values()].map(({ blob }) => Buffer.from(blob).toString("hex"));
     const [hex = ""] = txs.map((blob) => Buffer.from(blob).toString("hex"));
-    if (!ours.includes(hex)) this.#broken(node, "a peer's transaction was passed on");
-    if (view.links.size === 0) this.#broken(node, "nobody is there");
+    if (!ours.includes(hex)) throw this.#broken(node, "a peer's transaction was passed on");
+    if (view.links.size === 0) throw this.#broken(node, "nobody is there");
   }
 
   #claim(node: VirtualNode, link: LinkView, message: LevinMessage): void {
@@ -276,8 +284,8 @@ export class Invariants implements Watcher {
     if (tuple === undefined) return;
     const said = this.#view(node).said.get(link.zone);
     if (said?.has(keyOf(tuple)) !== true)
-      this.#broken(node, `it claims ${keyOf(tuple)}, which no peer of ${link.zone} said`);
-    if (tuple.currentHeight < link.claimed) this.#broken(node, "its claim falls on a link");
+      throw this.#broken(node, `it claims ${keyOf(tuple)}, which no peer of ${link.zone} said`);
+    if (tuple.currentHeight < link.claimed) throw this.#broken(node, "its claim falls on a link");
     link.claimed = tuple.currentHeight;
   }
 
@@ -287,9 +295,9 @@ export class Invariants implements Watcher {
     return view;
   }
 
-  #broken(node: VirtualNode, what: string): void {
+  #broken(node: VirtualNode, what: string): Error {
     const at = (this.#network.clock.now() / 1_000).toFixed(3);
-    throw new Error(`Broken at ${at} s, node ${this.#network.nodes.indexOf(node)}: ${what}`);
+    return new Error(`Broken at ${at} s, node ${this.#network.nodes.indexOf(node)}: ${what}`);
   }
 }
 

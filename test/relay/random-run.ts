@@ -106,46 +106,41 @@ class World {
     const guest = this.#pick([...this.guests, ...this.peers]);
     const on = this.#pick(guest?.conversations.filter(({ over }) => over === undefined) ?? []);
     if (peer === undefined || node === undefined) return;
-    switch (this.#below(16)) {
-      case 0:
-        return this.#submit(node);
-      case 1: {
-        const end = this.#pick([...node.ends.values()]);
-        if (end !== undefined) this.network.cut(end);
-        return;
-      }
-      case 2:
-        return this.#mood(peer);
-      case 3:
-      case 4:
-        peer.tuple = tupleOf(this.peers.indexOf(peer) + 1, (this.#heights += this.#below(5)));
-        return;
-      case 5:
-        return this.#visit(node);
-      case 6:
-        if (this.#below(4) > 0) return;
-        if (node.running) node.kill();
-        else node.start();
-        return;
-      case 7:
-        return this.#weather();
-      case 8:
-        return on?.close();
-      case 9:
-        return on?.noise();
-      case 10:
-        return on?.send(say.request(this.#below(3_000), new Uint8Array(this.#below(9))));
-      case 11:
-        return on?.sendFramed(say.transactions(blobOf(10 + this.#below(6))));
-      case 12:
-        return on?.raw(this.#random.bytes(1 + this.#below(200)));
-      case 13:
-        return on?.send(
-          say.notify(2_000 + this.#below(12), Uint8Array.from(this.#random.bytes(this.#below(20)))),
-        );
-      default:
-        return on?.send(say.timedSync(guest?.tuple ?? peer.tuple));
-    }
+    const chances: readonly (() => void)[] = [
+      () => this.#submit(node),
+      () => this.#cut(node),
+      () => this.#mood(peer),
+      () => this.#grow(peer),
+      () => this.#grow(peer),
+      () => this.#visit(node),
+      () => this.#power(node),
+      () => this.#weather(),
+      () => on?.close(),
+      () => on?.noise(),
+      () => on?.send(say.request(this.#below(3_000), new Uint8Array(this.#below(9)))),
+      () => on?.sendFramed(say.transactions(blobOf(10 + this.#below(6)))),
+      () => on?.raw(this.#random.bytes(1 + this.#below(200))),
+      () => on?.send(say.notify(2_000 + this.#below(12), this.#random.bytes(this.#below(20)))),
+      () => on?.send(say.timedSync(guest?.tuple ?? peer.tuple)),
+      () => on?.send(say.timedSync(guest?.tuple ?? peer.tuple)),
+    ];
+    this.#pick(chances)?.();
+  }
+
+  #cut(node: VirtualNode): void {
+    const end = this.#pick([...node.ends.values()]);
+    if (end !== undefined) this.network.cut(end);
+  }
+
+  #grow(peer: ScriptedPeer): void {
+    this.#heights += this.#below(5);
+    peer.tuple = tupleOf(this.peers.indexOf(peer) + 1, this.#heights);
+  }
+
+  #power(node: VirtualNode): void {
+    if (this.#below(4) > 0) return;
+    if (node.running) node.kill();
+    else node.start();
   }
 
   #submit(node: VirtualNode): void {

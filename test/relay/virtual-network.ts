@@ -2,49 +2,15 @@ import { type Address, formatAddress, parseAddressOf } from "../../lib/address/a
 import { onionName } from "../../lib/address/onion.ts";
 import type { AnonymityZone } from "../../lib/address/zone.ts";
 import type { RelayOptions } from "../../lib/relay/core.ts";
-import type { RelayEffect } from "../../lib/relay/event.ts";
 import type { RestoredTransaction } from "../../lib/relay/pool.ts";
 import type { ZoneOptions } from "../../lib/relay/zone-core.ts";
 import type { FaultPlace } from "../../lib/runtime/fault.ts";
 import { VirtualClock } from "../../lib/runtime/virtual-clock.ts";
-import { type MakeCore, VirtualNode } from "./virtual-node.ts";
+import type { End, Party } from "./stream.ts";
+import { type MakeCore, type Streams, VirtualNode, type Watcher } from "./virtual-node.ts";
 
-export { type Sent, VirtualNode } from "./virtual-node.ts";
-
-/** One end of a stream of the virtual network. */
-export interface End {
-  readonly owner: Party;
-  readonly zone: AnonymityZone;
-  readonly direction: "outbound" | "inbound";
-  /** The owner's own number for it. */
-  readonly link: number;
-  peer: End | undefined;
-  open: boolean;
-}
-
-/** Who can be at an end: a core under test, or a peer that follows a script. */
-export interface Party {
-  /** A stream from somebody who dialed: a number for it, or undefined to refuse. */
-  accept(zone: AnonymityZone): number | undefined;
-  /** The stream is there; both directions. */
-  opened(end: End): void;
-  /** A dial of ours led nowhere. */
-  failed(link: number, zone: AnonymityZone, where: FaultPlace, reason: string): void;
-  received(end: End, bytes: Uint8Array): void;
-  /** The other side, or the network, closed it. */
-  closed(end: End, reason: string): void;
-}
-
-/** Who looks on: every event that a core is told, and every effect it asks for. */
-export interface Watcher {
-  before?(node: VirtualNode): void;
-  told?(node: VirtualNode, end: End, bytes: Uint8Array): void;
-  effect?(node: VirtualNode, effect: RelayEffect): void;
-  after?(node: VirtualNode): void;
-  /** A stream of a node is open, or gone without the node's asking for it. */
-  stream?(node: VirtualNode, end: End, state: "open" | "gone"): void;
-  started?(node: VirtualNode): void;
-}
+export type { End, Party } from "./stream.ts";
+export { type Sent, VirtualNode, type Watcher } from "./virtual-node.ts";
 
 /** What the network does to a dial: nothing, a refusal, or silence. */
 export type DialFault =
@@ -64,7 +30,7 @@ export interface NodeOptions {
 }
 
 /** Parties that reach each other by name over streams with a fixed delay, in virtual time. */
-export class VirtualNetwork {
+export class VirtualNetwork implements Streams {
   readonly clock = new VirtualClock();
   readonly nodes: VirtualNode[] = [];
   readonly watchers: Watcher[] = [];

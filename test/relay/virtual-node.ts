@@ -12,7 +12,8 @@ import type { RestoredTransaction } from "../../lib/relay/pool.ts";
 import type { Timer } from "../../lib/runtime/clock.ts";
 import type { FaultPlace } from "../../lib/runtime/fault.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
-import type { End, Party, VirtualNetwork } from "./virtual-network.ts";
+import type { VirtualClock } from "../../lib/runtime/virtual-clock.ts";
+import type { End, Party } from "./stream.ts";
 
 /** What left a node on one link: when, how many bytes, and by which path. */
 export interface Sent {
@@ -20,6 +21,26 @@ export interface Sent {
   readonly link: LinkId;
   readonly bytes: Uint8Array;
   readonly by: "tick" | "control";
+}
+
+/** What a node needs of the network around it. */
+export interface Streams {
+  readonly clock: VirtualClock;
+  readonly watchers: readonly Watcher[];
+  connect(from: Party, link: number, address: Address<AnonymityZone>): void;
+  send(from: End, bytes: Uint8Array): void;
+  close(end: End): void;
+}
+
+/** Who looks on: every event that a core is told, and every effect it asks for. */
+export interface Watcher {
+  before?(node: VirtualNode): void;
+  told?(node: VirtualNode, end: End, bytes: Uint8Array): void;
+  effect?(node: VirtualNode, effect: RelayEffect): void;
+  after?(node: VirtualNode): void;
+  /** A stream of a node is open, or gone without the node's asking for it. */
+  stream?(node: VirtualNode, end: End, state: "open" | "gone"): void;
+  started?(node: VirtualNode): void;
 }
 
 /** Makes the core, or a mutant of it. */
@@ -44,7 +65,7 @@ export class VirtualNode implements Party {
   readonly tuples = new Map<AnonymityZone, ChainTuple>();
   /** Whether `sent` and `effects` are kept; long runs have no room for them. */
   recording = true;
-  readonly #network: VirtualNetwork;
+  readonly #network: Streams;
   readonly #options: Omit<RelayOptions, "network" | "random">;
   readonly #make: MakeCore;
   readonly #readers = new Map<LinkId, LevinReader>();
@@ -54,7 +75,7 @@ export class VirtualNode implements Party {
   #wakes = 0;
 
   constructor(
-    network: VirtualNetwork,
+    network: Streams,
     address: Address<AnonymityZone>,
     options: Omit<RelayOptions, "network" | "random">,
     seed: number,

@@ -169,7 +169,9 @@ describe("no other way", () => {
 
   test("a proxy that refuses is asked once, and nobody else is", async () => {
     const other = await trap();
-    const tor = await recordingProxy(new SocksError("onion-descriptor-not-found", "The onion is not there."));
+    const tor = await recordingProxy(
+      new SocksError("onion-descriptor-not-found", "The onion is not there."),
+    );
     const dialers = { tor: dialer("tor", tor.port), i2p: dialer("i2p", other.port) };
     expect(await rejection(dialInZone(dialers, onion, { label: "a" }))).toBeInstanceOf(SocksError);
     expect(tor.requests).toHaveLength(1);
