@@ -7,7 +7,7 @@ export interface Machine {
   readonly memory_bytes: number;
   readonly kernel: string;
   readonly bun: string;
-  /** Processes that wanted to run, averaged over the minute before: above 0.5 others disturbed. */
+  /** Processes that wanted to run, averaged over the minute before. */
   readonly load_before: number;
 }
 
@@ -23,6 +23,14 @@ export function thisMachine(): Machine {
     bun: Bun.version,
     load_before: Math.round(load * 100) / 100,
   };
+}
+
+/** Above it others compete for the cores, and rows of several processes lose most. */
+const LOAD_MAX = 0.5;
+
+/** Whether something else kept the machine busy in the minute before the run. */
+export function wasBusy(machine: Machine): boolean {
+  return machine.load_before > LOAD_MAX;
 }
 
 /** @returns the machine in one line */

@@ -1,4 +1,4 @@
-import { type Machine, machineLine } from "./machine.ts";
+import { type Machine, machineLine, wasBusy } from "./machine.ts";
 import { type Bound, isMet, type Result } from "./row.ts";
 import type { Spread } from "./spread.ts";
 
@@ -40,6 +40,9 @@ export function tableOf(report: Report): string {
   return [
     machineLine(report.machine),
     "Medians, and from the least to the greatest of all rounds; both sides took turns.",
+    ...(wasBusy(report.machine)
+      ? ["The machine was busy before: a verdict near its bound means little; run it again."]
+      : []),
     "",
     line(HEADINGS),
     line(widths.map((width) => "-".repeat(width))),

@@ -2,7 +2,7 @@ import type { DevnetDocument } from "../lib/devnet/document.ts";
 
 /** What `devnet status --json` prints. */
 export interface StatusDocument {
-  readonly schema: "anonctl.devnet-status/1";
+  readonly schema: "anonctl.devnet-status.v1";
   readonly devnets: readonly DevnetStatus[];
 }
 

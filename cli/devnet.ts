@@ -119,7 +119,7 @@ function downCommand() {
       await Promise.all(states.map(takeDown));
       const names = states.map(({ document }) => document.name);
       if (json === true) {
-        process.stdout.write(`${JSON.stringify({ schema: "anonctl.devnet-down/1", names })}\n`);
+        process.stdout.write(`${JSON.stringify({ schema: "anonctl.devnet-down.v1", names })}\n`);
         return;
       }
       const words = names.length === 0 ? "No network was up." : `Taken down: ${names.join(", ")}.`;
@@ -154,7 +154,7 @@ async function statusOf(states: readonly DevnetState[]): Promise<StatusDocument>
       })),
     ),
   }));
-  return { schema: "anonctl.devnet-status/1", devnets: await Promise.all(devnets) };
+  return { schema: "anonctl.devnet-status.v1", devnets: await Promise.all(devnets) };
 }
 
 function printDocument(document: DevnetDocument, { json, detached }: UpValues): void {

@@ -80,6 +80,17 @@ const harmless: ReadonlySet<string> = new Set([
   "log-file",
 ]);
 
+/** monerod's options for the public zone, which this version does not have. */
+const publicZone: readonly string[] = [
+  "proxy",
+  "proxy-allow-dns-leaks",
+  "seed-node",
+  "out-peers",
+  "in-peers",
+  "p2p-bind-ip",
+  "p2p-bind-port",
+];
+
 function option(name: string, kind: OptionKind, argument: string, about: string): NodeOption {
   return { name, kind, argument, about };
 }
@@ -96,6 +107,9 @@ export function addNodeOptions(command: Command): void {
     if (kind === "list")
       declared.argParser((value: string, before: string[] = []) => [...before, value]);
     command.addOption(declared);
+  }
+  for (const name of publicZone) {
+    command.addOption(new Option(`--${name} [VALUE]`, "not in this version").hideHelp());
   }
   command.option("--config-file <FILE>", "read options from FILE too; the command line wins");
   command.option("--json", "one JSON object a line on stdout");
@@ -118,7 +132,15 @@ export function collectTexts(
 ): { texts: OptionTexts; ignored: string[] } {
   const texts = new Map<string, string[]>();
   const ignored: string[] = [];
+  const given: { readonly [name: string]: unknown } = command.opts();
+  for (const name of publicZone) {
+    if (given[camelCase(name)] !== undefined)
+      throw new UsageError("bad-option", notBuilt(`--${name}`));
+  }
   for (const { name, value, line } of lines) {
+    if (publicZone.includes(name)) {
+      throw new UsageError("bad-config-file", `${file}, line ${line}: ${notBuilt(name)}`);
+    }
     if (options.some((known) => known.name === name)) {
       texts.set(name, [...(texts.get(name) ?? []), value]);
     } else if (harmless.has(name)) {
@@ -130,7 +152,6 @@ export function collectTexts(
       );
     }
   }
-  const given: { readonly [name: string]: unknown } = command.opts();
   for (const { name, kind } of options) {
     const value = given[camelCase(name)];
     if (value === undefined) continue;
@@ -140,6 +161,10 @@ export function collectTexts(
     texts.set(name, kind === "list" ? [...(texts.get(name) ?? []), ...values] : values);
   }
   return { texts, ignored };
+}
+
+function notBuilt(name: string): string {
+  return `${name} is for the public zone, which this version does not have: it reaches .onion and .i2p peers through --tx-proxy, and nothing else.`;
 }
 
 function camelCase(name: string): string {

@@ -43,7 +43,7 @@ export class NodeReport {
     }
     const lines = [
       `anonctl node on ${ready.network}, state in ${ready.dataDir}`,
-      `  wallet RPC   http://${hostOf(ready.rpc)}`,
+      `  RPC          http://${hostOf(ready.rpc)}`,
       ...ready.inbound.map(
         (place) => `  inbound      ${hostOf(place)}, for a hidden service to forward to`,
       ),

@@ -42,6 +42,12 @@ export function nodeCommand(): Command {
   const command = new Command("anonctl node")
     .description("Relay Monero transactions over Tor or I2P inside noise.")
     .exitOverride()
+    // A suggestion would offer --tx-proxy to who wrote --proxy, which means something else.
+    .showSuggestionAfterError(false)
+    .showHelpAfterError("See anonctl node --help.")
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "anonctl node: ")),
+    })
     .allowExcessArguments(false)
     .configureHelp({ helpWidth: HELP_COLUMNS })
     .addHelpText("after", EXAMPLES);

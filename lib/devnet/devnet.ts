@@ -226,7 +226,7 @@ async function describe(
   await writeTransactions(directory);
   const first = monerods[0];
   return {
-    schema: "anonctl.devnet/1",
+    schema: "anonctl.devnet.v1",
     name: options.name,
     onionNetwork: onions.kind,
     label: onions.label,

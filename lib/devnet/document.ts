@@ -18,7 +18,7 @@ const monerodDocument = z.object({
  * are URLs, paths are absolute.
  */
 export const devnetDocument = z.object({
-  schema: z.literal("anonctl.devnet/1"),
+  schema: z.literal("anonctl.devnet.v1"),
   name: z.string(),
   /** Whether real tor carries it or a stand-in in this process. */
   onionNetwork: z.enum(["tor", "simulated"]),

@@ -46,7 +46,7 @@ export async function requirePrograms<const Names extends readonly string[]>(
   if (missing.length > 0) {
     throw new DevnetError(
       "program-missing",
-      `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not on this machine; ` +
+      `Not on this machine: ${missing.join(", ")}; ` +
         "install with: apt-get install tor monero",
     );
   }

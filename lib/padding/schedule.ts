@@ -1,5 +1,5 @@
 import { exponential, uniform } from "../runtime/distribution.ts";
-import { parseDuration } from "../runtime/duration.ts";
+import { formatDuration, parseDuration } from "../runtime/duration.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import { PaddingError } from "./error.ts";
 
@@ -26,8 +26,6 @@ export const moneroSchedule: NoiseSchedule = { kind: "uniform", lowMs: 10_000, h
 const INTERVAL_MS_MIN = 1;
 /** Longest mean interval: monerod closes a link that says nothing for five minutes. */
 const INTERVAL_MS_MAX = 120_000;
-/** Digits behind the point that a duration is read with. */
-const FRACTION_DIGITS = 6;
 /** A Poisson wait is cut here, as multiples of its mean, so that no peer takes the link for dead. */
 const POISSON_MEANS_MAX = 10;
 
@@ -103,8 +101,7 @@ function readWait(text: string, value: string): number {
   if (wait < INTERVAL_MS_MIN || wait > INTERVAL_MS_MAX) {
     throw new PaddingError(`An interval in "${text}" is not from 1ms to 120s.`);
   }
-  // Minutes times 60,000 leave crumbs that would not be read back from the text form.
-  return Number(wait.toFixed(FRACTION_DIGITS));
+  return wait;
 }
 
 /**
@@ -115,10 +112,10 @@ function readWait(text: string, value: string): number {
 export function formatSchedule(schedule: NoiseSchedule): string {
   switch (schedule.kind) {
     case "uniform":
-      return `uniform:${schedule.lowMs}ms..${schedule.highMs}ms`;
+      return `uniform:${formatDuration(schedule.lowMs)}..${formatDuration(schedule.highMs)}`;
     case "poisson":
-      return `poisson:${schedule.meanMs}ms`;
+      return `poisson:${formatDuration(schedule.meanMs)}`;
     case "constant":
-      return `constant:${schedule.everyMs}ms`;
+      return `constant:${formatDuration(schedule.everyMs)}`;
   }
 }

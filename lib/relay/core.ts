@@ -141,13 +141,26 @@ export class RelayCore {
   }
 
   /**
+   * The first part of `wake`, to be carried out before the second is even computed: the frames that
+   * are due in any zone. So nothing that depends on payload stands between a timer and the wire.
+   *
+   * @param now milliseconds
+   * @returns writes of noise channels
+   */
+  tick(now: number): RelayEffect[] {
+    for (const zone of this.zones) zone.tick(now);
+    return this.#take();
+  }
+
+  /**
    * Does what has fallen due.
    *
    * @param now milliseconds
-   * @returns what to do, in order; writes of noise channels come first
+   * @returns what to do, in order; writes of noise channels that `tick` has not taken come first
    */
   wake(now: number): RelayEffect[] {
     this.#now = now;
+    for (const zone of this.zones) zone.tick(now);
     for (const zone of this.zones) zone.wake(now);
     this.#giveUp();
     this.#dispatch();

@@ -136,7 +136,9 @@ export class RelayDriver {
 
   #wake(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
-    this.#apply(this.core.wake(this.#options.clock.now()));
+    const now = this.#options.clock.now();
+    for (const effect of this.core.tick(now)) this.#carryOut(effect);
+    this.#apply(this.core.wake(now));
   }
 
   #tell(id: LinkId, event: LinkEvent): void {

@@ -89,7 +89,7 @@ function zoneStatus(
     const link = channel.link === undefined ? undefined : zone.links.get(channel.link);
     return {
       peer: link?.address === undefined ? null : formatAddress(link.address),
-      next_frame_in_ms: channel.wakeAt === undefined ? null : Math.max(0, channel.wakeAt - now),
+      next_frame_in_ms: channel.wakeAt === undefined ? null : msUntil(channel.wakeAt, now),
       queued_frames: channel.queuedFrames,
     };
   });
@@ -102,6 +102,10 @@ function zoneStatus(
     channels,
     noise_bytes_per_second: Math.round(perChannel * zone.channels.seated),
   };
+}
+
+function msUntil(at: number, now: number): number {
+  return Math.max(0, Math.round(at - now));
 }
 
 function linkStatus(zone: ZoneCore, driver: RelayDriver): PeerStatus[] {
@@ -129,7 +133,7 @@ function waitingStatus(zone: ZoneCore, now: number): PeerStatus[] {
       address: formatAddress(target.address),
       state: "waiting",
       trouble: target.trouble ?? null,
-      next_dial_in_ms: Math.max(0, target.dialAt - now),
+      next_dial_in_ms: msUntil(target.dialAt, now),
       height: null,
       timed_syncs: 0,
       bytes_in: 0,
@@ -178,7 +182,7 @@ export function standingWords(standing: Standing, now: number): string {
       return `It leaves at the next ticks of ${standing.channels} noise channel${standing.channels === 1 ? "" : "s"}.`;
     case "sent": {
       const minutes = Math.max(1, Math.round((standing.again - now) / 60_000));
-      return `It has left in noise frames; it leaves once more in ${minutes} min, in case that was lost.`;
+      return `It has left in noise frames; in case that was lost it leaves again in ${minutes} min, and for up to three days.`;
     }
   }
 }

@@ -63,6 +63,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   readonly #context: ZoneContext;
   readonly #profile: ZoneProfile;
   readonly #chain: ZoneChain<Z>;
+  /** Transactions whose last frame has left since `wake` was last called, one entry a channel. */
+  readonly #left: string[] = [];
 
   /**
    * @param options the zone's own settings
@@ -142,12 +144,27 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   }
 
   /**
+   * Writes the frames that are due. Only this runs between a timer and the wire, for noise and
+   * payload alike; what follows from a frame's leaving is left to `wake`.
+   *
+   * @param now milliseconds
+   */
+  tick(now: number): void {
+    for (const { link, frame, finished } of this.channels.tick(now)) {
+      this.#context.emit({ kind: "write", link, bytes: frame, by: "tick" });
+      if (finished?.lane === "payload") this.#left.push(finished.tag);
+    }
+  }
+
+  /**
    * Does what has fallen due: ticks first, then deadlines, timed syncs and dials.
    *
    * @param now milliseconds
    */
   wake(now: number): void {
-    this.#tick(now);
+    this.tick(now);
+    for (const id of this.#left.splice(0)) this.#context.report({ kind: "left", id });
+    this.#settleChannels(now);
     for (const link of [...this.links.values()]) {
       if (linkWakeAt(link) <= now) this.#linkDue(link, now);
     }
@@ -164,18 +181,6 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   carry(id: string, blob: Uint8Array): number {
     const frames = framesOf(speech.transactionNotify(blob), FRAME_BYTES);
     return this.channels.sendAll({ tag: id, lane: "payload", frames });
-  }
-
-  #tick(now: number): void {
-    // Only this loop runs between a timer and the wire, for noise and payload alike.
-    const ticks = this.channels.tick(now);
-    for (const tick of ticks) {
-      this.#context.emit({ kind: "write", link: tick.link, bytes: tick.frame, by: "tick" });
-    }
-    for (const { finished } of ticks) {
-      if (finished?.lane === "payload") this.#context.report({ kind: "left", id: finished.tag });
-    }
-    this.#settleChannels(now);
   }
 
   /** Moves channels whose epoch is over, and seats those that have no link. */

@@ -213,7 +213,7 @@ describe("streams", () => {
   });
 
   test("for people, the summary is on stdout and the log on stderr, without colours", async () => {
-    const node = await start(/wallet RPC/, ...idleNode(join(directory(), "data")));
+    const node = await start(/RPC +http/, ...idleNode(join(directory(), "data")));
     node.child.kill("SIGTERM");
     await node.exited;
     const { out, errors } = node.output();

@@ -69,7 +69,7 @@ describe("anonctl devnet up", () => {
     const other = place.start([...SIMULATED, "--name", "other", "--json"]);
     await other.firstLine;
     const status = JSON.parse((await place.run(["status", "--json"])).stdout);
-    expect(status.schema).toBe("anonctl.devnet-status/1");
+    expect(status.schema).toBe("anonctl.devnet-status.v1");
     expect(status.devnets.map(({ name }: { name: string }) => name).sort()).toEqual([
       "default",
       "other",

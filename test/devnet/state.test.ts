@@ -29,7 +29,7 @@ afterEach(() => {
 
 function documentOf(pid: number, directory: string): DevnetDocument {
   return {
-    schema: "anonctl.devnet/1",
+    schema: "anonctl.devnet.v1",
     name: "default",
     onionNetwork: "simulated",
     label: "simulated",

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -43,6 +44,8 @@ export class NodeProcess {
     this.#wrapped = start.wrapper !== undefined;
     this.dataDir = start.dataDir ?? mkdtempSync(join(tmpdir(), "anonctl-test-"));
     const words = [
+      // A node must not outlive a test run that was killed.
+      ...["setpriv", "--pdeathsig", "KILL", "--"],
       ...(start.wrapper ?? []),
       binary(),
       "node",
@@ -89,21 +92,15 @@ export class NodeProcess {
   }
 
   async get(path: string): Promise<Record<string, unknown>> {
-    const response = await fetch(`http://127.0.0.1:${this.rpcPort}${path}`);
-    return jsonObject(await response.json());
+    return jsonObject(JSON.parse(await ask(this.rpcPort, "GET", path)));
   }
 
   async post(path: string, body: unknown): Promise<Record<string, unknown>> {
-    const response = await fetch(`http://127.0.0.1:${this.rpcPort}${path}`, {
-      method: "POST",
-      body: JSON.stringify(body),
-    });
-    return jsonObject(await response.json());
+    return jsonObject(JSON.parse(await ask(this.rpcPort, "POST", path, JSON.stringify(body))));
   }
 
   async status(): Promise<RelayStatus> {
-    const response = await fetch(`http://127.0.0.1:${this.rpcPort}/status`);
-    return (await response.json()) as RelayStatus;
+    return JSON.parse(await ask(this.rpcPort, "GET", "/status"));
   }
 
   /** Waits until the status shows something. */
@@ -151,6 +148,22 @@ export async function until<T>(
     if (performance.now() > end) throw new Error(`Not seen within ${deadlineMs} ms. ${evidence()}`);
     await Bun.sleep(POLL_MS);
   }
+}
+
+/** Not `fetch`: where HTTP_PROXY is set it would ask that proxy for 127.0.0.1 too. */
+function ask(port: number, method: string, path: string, body = ""): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: "127.0.0.1", port, method, path }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (part: string) => {
+        text += part;
+      });
+      response.on("end", () => resolve(text));
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
 }
 
 function jsonObject(value: unknown): Record<string, unknown> {

@@ -193,14 +193,8 @@ describe("outbound", () => {
 });
 
 describe("inbound", () => {
-  const port = async (): Promise<number> => {
-    const { server, port: free } = await listening(() => undefined);
-    await new Promise((resolve) => server.close(resolve));
-    return free;
-  };
-
   test("a handshake is answered, a timed sync too, and a transaction taken", async () => {
-    const { driver } = await node({ inboundPort: await port() });
+    const { driver } = await node({ inboundPort: 0 });
     const [place] = driver.listening;
     const socket = await dialled(place?.port ?? 0);
     const heard: string[] = [];
@@ -221,7 +215,7 @@ describe("inbound", () => {
   });
 
   test("one more than allowed is closed, and garbage too", async () => {
-    const { driver } = await node({ inboundPort: await port(), inboundMax: 2 });
+    const { driver } = await node({ inboundPort: 0, inboundMax: 2 });
     const [place] = driver.listening;
     const sockets = await Promise.all([1, 2, 3].map(() => dialled(place?.port ?? 0)));
     const closed = sockets.map(
@@ -249,7 +243,7 @@ describe("inbound", () => {
   });
 
   test("stopping closes listeners and streams", async () => {
-    const { driver } = await node({ inboundPort: await port() });
+    const { driver } = await node({ inboundPort: 0 });
     const [place] = driver.listening;
     const socket = await dialled(place?.port ?? 0);
     socket.resume();

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { RelayCore } from "../../lib/relay/core.ts";
+import type { RelayEffect } from "../../lib/relay/event.ts";
 import { ScriptedPeer, say, tupleOf } from "./scripted-peer.ts";
-import { blobOf, hexOf } from "./transactions.ts";
+import { blobOf, hexOf, idOf } from "./transactions.ts";
 import { VirtualNetwork, type VirtualNode } from "./virtual-network.ts";
 
 const HOUR_MS = 3_600_000;
@@ -19,10 +21,51 @@ function meeting(count: number): {
   return { network, peers, node };
 }
 
+/** Tells the two parts of a core's waking apart. */
+class Parted extends RelayCore {
+  readonly before: RelayEffect[][] = [];
+  readonly after: RelayEffect[][] = [];
+  override wake(now: number): RelayEffect[] {
+    const before = this.tick(now);
+    const after = super.wake(now);
+    this.before.push(before);
+    this.after.push(after);
+    return [...before, ...after];
+  }
+}
+
 /** The links of each channel at each tick, by what left at ticks. */
 function seats(node: VirtualNode): (number | undefined)[] {
   return node.core.zones[0]?.channels.channels.map(({ link }) => link) ?? [];
 }
+
+describe("between a timer and the wire", () => {
+  test("stand the frames that are due, and nothing that depends on what they carry", () => {
+    const network = new VirtualNetwork();
+    const peers = Array.from({ length: 3 }, () => new ScriptedPeer(network));
+    const targets = peers.map(({ address }) => ({ address, kind: "exclusive" as const }));
+    const cores: Parted[] = [];
+    const node = network.add({
+      zone: { targets },
+      make: (options, now) => {
+        const core = new Parted(options, now);
+        cores.push(core);
+        return core;
+      },
+    });
+    network.clock.advance(5_000);
+    for (let index = 0; index < 8; index++) node.submit(blobOf(index));
+    network.clock.advance(2 * HOUR_MS);
+    const core = cores.at(-1);
+    const writes = core?.before.flat() ?? [];
+    expect(writes.length).toBeGreaterThan(1_000);
+    for (const effect of writes) expect(effect).toMatchObject({ kind: "write", by: "tick" });
+    const rest = core?.after.flat() ?? [];
+    expect(rest.filter((effect) => effect.kind === "write" && effect.by === "tick")).toEqual([]);
+    expect(rest.filter(({ kind }) => kind === "record").length).toBeGreaterThan(8);
+    for (let index = 0; index < 8; index++) expect(node.stored.get(idOf(index))?.sends).toBe(5);
+  });
+});
 
 describe("noise channels", () => {
   test("are on two different links, and stay there for an epoch", () => {

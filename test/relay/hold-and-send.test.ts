@@ -231,7 +231,7 @@ describe("giving up", () => {
     const address = network.name();
     const node = network.add({ zone: { targets: targets({ address }) } });
     const id = node.submit(blobOf(0));
-    network.clock.advance(30 * 86_400_000);
+    network.clock.advance(10 * 86_400_000);
     expect(node.stored.has(id)).toBe(true);
     const peer = new ScriptedPeer(network, { address });
     network.clock.advance(330_000);

@@ -184,7 +184,6 @@ export class Invariants implements Watcher {
       }
       case "forget":
         throw this.#broken(node, "a transaction was forgotten, hours after it came");
-        return;
       case "remember":
         if (!view.said.get(effect.zone)?.has(keyOf(effect.tuple)))
           throw this.#broken(node, "it remembers what nobody said");
@@ -211,7 +210,10 @@ export class Invariants implements Watcher {
     this.writes++;
     const link = view.links.get(id);
     if (link === undefined || !link.open) throw this.#broken(node, `a write to closed link ${id}`);
-    if (!link.greeted) return this.#greet(node, link, bytes, by);
+    if (!link.greeted) {
+      this.#greet(node, link, bytes, by);
+      return;
+    }
     if (!link.ready) throw this.#broken(node, `a write on link ${id} before its handshake is done`);
     if (bytes.length !== FRAME_BYTES)
       throw this.#broken(node, `${bytes.length} bytes on link ${id}`);
