@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 
 /** What one stream carries: a few tens of milliseconds, so that a pause of the machine spoils few. */
-export const STREAM_BYTES = 134_217_728;
+export const STREAM_BYTES = 67_108_864;
 /** One write: the size in which the runtime itself reads. */
 const WRITE_BYTES = 524_288;
 const ANSWER = Uint8Array.of(1);

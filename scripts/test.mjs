@@ -81,7 +81,6 @@ async function runTests(title, files, limits) {
     bunExecutable(),
     [
       "test",
-      "--no-orphans",
       `--timeout=${limits.testMs}`,
       "--reporter=junit",
       `--reporter-outfile=${report}`,

@@ -8,8 +8,8 @@ import { startMicrosocks, startProgram } from "../programs.ts";
 import type { Result, Row } from "../row.ts";
 import { inTurns, ratios, spreadOf } from "../spread.ts";
 
-const ROUNDS = 15;
-const ROUND_MS = 400;
+const ROUNDS = 41;
+const ROUND_MS = 150;
 const SETTLE_MS = 20;
 const DEADLINE_MS = 10_000;
 const CONCURRENCIES = [1, 16] as const;

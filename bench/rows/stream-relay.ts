@@ -9,7 +9,7 @@ import type { Bound, Result, Row } from "../row.ts";
 import { inTurns, type Rounds, ratios, spreadOf } from "../spread.ts";
 import { listenSink, pourInto, STREAM_BYTES } from "../stream-ends.ts";
 
-const ROUNDS = 21;
+const ROUNDS = 41;
 const RATIO_MIN = 0.7;
 const DEADLINE_MS = 10_000;
 

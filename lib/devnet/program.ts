@@ -46,8 +46,7 @@ export async function requirePrograms<const Names extends readonly string[]>(
   if (missing.length > 0) {
     throw new DevnetError(
       "program-missing",
-      `Not on this machine: ${missing.join(", ")}; ` +
-        "install with: apt-get install tor monero",
+      `Not on this machine: ${missing.join(", ")}; install with: apt-get install tor monero`,
     );
   }
   return found as { [K in keyof Names]: string };

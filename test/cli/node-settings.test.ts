@@ -143,6 +143,8 @@ describe("a wrong option is named, with what is allowed", () => {
       [...TOR, "--add-exclusive-node", "10.0.0.1:18080"],
       ["--add-exclusive-node 10.0.0.1:18080", ".onion and .i2p"],
     ],
+    ["a public proxy", [...TOR, "--proxy", "127.0.0.1:9050"], ["--proxy", "--tx-proxy"]],
+    ["a public seed", [...TOR, "--seed-node", "10.0.0.1:18080"], ["--seed-node", "public zone"]],
     [
       "a public name",
       [...TOR, "--add-peer", "node.example:18080"],
@@ -186,6 +188,7 @@ describe("a wrong option is named, with what is allowed", () => {
     ["nonsense=1", 'has no option "nonsense"'],
     ["config-file=x", 'has no option "config-file"'],
     ["json=1", 'has no option "json"'],
+    ["out-peers=8", "line 2: out-peers is for the public zone"],
     ["regtest=maybe", '--regtest is a switch; "maybe"'],
   ])("%s in a file", (line, words) => {
     expect(refusal(TOR, `\n${line}`).message).toContain(words);

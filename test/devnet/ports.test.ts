@@ -25,6 +25,6 @@ test("a missing program is named with the way to install it", async () => {
   await expect(requirePrograms(["tor", "sh"], "/bin/nowhere")).rejects.toMatchObject({
     code: "program-missing",
     where: "local",
-    message: expect.stringMatching(/tor and sh are not.*apt-get install tor monero/),
+    message: expect.stringMatching(/Not on this machine: tor, sh.*apt-get install tor monero/),
   });
 });

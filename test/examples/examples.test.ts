@@ -67,7 +67,7 @@ describe("noise_channel.ts", () => {
   test("takes another schedule, and says what is wrong with a bad one", async () => {
     const good = await run("noise_channel.ts", "poisson:12.5s");
     expect(good.code).toBe(0);
-    expect(good.lines[0]).toStartWith("poisson:12500ms, one hour: ");
+    expect(good.lines[0]).toStartWith("poisson:12.5s, one hour: ");
     const bad = await run("noise_channel.ts", "weekly");
     expect(bad.code).toBe(2);
     expect(bad.errors).toContain('"weekly"');
