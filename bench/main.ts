@@ -82,8 +82,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const seconds = Math.round((performance.now() - start) / 1_000);
   const report = { at, seconds, machine, outcomes };
   const document = `${JSON.stringify(documentOf(report), undefined, 2)}\n`;
-  mkdirSync(dirname(RESULTS), { recursive: true });
-  writeFileSync(RESULTS, document);
+  if (choice.chosen.length === rows.length) {
+    mkdirSync(dirname(RESULTS), { recursive: true });
+    writeFileSync(RESULTS, document);
+  }
   process.stdout.write(choice.json ? document : tableOf(report));
   return outcomes.some(({ kind }) => kind === "failed") ? 1 : 0;
 }

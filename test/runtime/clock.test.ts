@@ -57,10 +57,11 @@ describe("the real clock", () => {
       ms: number,
     ) => {
       asked.push(ms);
-      return runtimeTimer(fire, Math.max(0, ms - 3));
+      // Only the first is early, by far more than a busy machine is late.
+      return runtimeTimer(fire, asked.length === 1 ? 0 : ms);
     }) as typeof setTimeout);
     try {
-      const at = realClock.now() + 8.5;
+      const at = realClock.now() + 250.5;
       expect(await firing(at)).toBeGreaterThanOrEqual(at);
       // The first wake-up came too soon, so another was asked for.
       expect(asked.length).toBeGreaterThan(1);
