@@ -68,12 +68,7 @@ async function runNode(settings: NodeSettings, report: NodeReport): Promise<void
   const store = RelayStore.open(settings.dataDir, settings.network.name);
   try {
     const now = realClock.now();
-    const unixMs = realClock.unixMs();
-    const restored = store.transactions().map((transaction) => ({
-      ...transaction,
-      // A clock that was set back must not make a transaction younger than it is.
-      ageMs: Math.max(0, unixMs - transaction.receivedUnixMs),
-    }));
+    const restored = store.transactions(realClock.unixMs());
     const core = new RelayCore(
       {
         network: settings.network,

@@ -179,7 +179,10 @@ export class RelayDriver {
         this.#keep(() => this.#options.store.rememberTuple(effect.zone, effect.tuple));
         return;
       case "record":
-        this.#keep(() => this.#options.store.recordSends(effect.id, effect.sends));
+        this.#keep(() => {
+          const { store, clock } = this.#options;
+          store.recordSends(effect.id, effect.sends, clock.unixMs());
+        });
         return;
       case "forget":
         this.#keep(() => this.#options.store.remove(effect.id));

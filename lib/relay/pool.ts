@@ -39,7 +39,7 @@ export interface RestoredTransaction {
   readonly receivedUnixMs: number;
   readonly sends: number;
   /**
-   * How long ago it was submitted, in milliseconds.
+   * How long ago it first left, in milliseconds; 0 where it has not.
    * @default 0
    */
   readonly ageMs?: number;

@@ -77,12 +77,17 @@ export class RelayStore {
    * Records how many times a transaction has left.
    *
    * @param id its id
-   * @param sends 0 or more
+   * @param sends 1 or more
+   * @param unixMs now, in milliseconds since the Unix epoch; kept where it is the first time
    * @throws RelayError `store-failed`
    */
-  recordSends(id: string, sends: number): void {
+  recordSends(id: string, sends: number, unixMs: number): void {
     this.#write("record a transaction's leaving", () =>
-      this.#database.prepare("UPDATE local_transaction SET sends = ? WHERE id = ?").run(sends, id),
+      this.#database
+        .prepare(
+          "UPDATE local_transaction SET sends = ?, first_left_unix_ms = COALESCE(first_left_unix_ms, ?) WHERE id = ?",
+        )
+        .run(sends, Math.round(unixMs), id),
     );
   }
 
@@ -98,17 +103,23 @@ export class RelayStore {
     );
   }
 
-  /** The transactions that an earlier run kept, oldest first. */
-  transactions(): RestoredTransaction[] {
+  /**
+   * The transactions that an earlier run kept, oldest first.
+   *
+   * @param unixMs now, in milliseconds since the Unix epoch
+   */
+  transactions(unixMs: number): RestoredTransaction[] {
     const rows = this.#database
       .prepare(
-        "SELECT blob, received_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
+        "SELECT blob, received_unix_ms, first_left_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
       )
       .all();
     return rows.map((row) => ({
       blob: bytesOf(row["blob"]),
       receivedUnixMs: Number(row["received_unix_ms"]),
       sends: Number(row["sends"]),
+      // A clock that was set back must not make a transaction younger than it is.
+      ageMs: Math.max(0, unixMs - Number(row["first_left_unix_ms"] ?? unixMs)),
     }));
   }
 
@@ -180,7 +191,8 @@ function prepare(database: DatabaseSync, directory: string, network: string): vo
     BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS local_transaction (
-      id TEXT PRIMARY KEY, blob BLOB NOT NULL, received_unix_ms INTEGER NOT NULL, sends INTEGER NOT NULL
+      id TEXT PRIMARY KEY, blob BLOB NOT NULL, received_unix_ms INTEGER NOT NULL, sends INTEGER NOT NULL,
+      first_left_unix_ms INTEGER
     ) STRICT;
     CREATE TABLE IF NOT EXISTS chain_tuple (
       zone TEXT PRIMARY KEY, height TEXT NOT NULL, difficulty TEXT NOT NULL, top_id BLOB NOT NULL,

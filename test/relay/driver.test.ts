@@ -126,10 +126,10 @@ describe("outbound", () => {
     const { driver, store } = await node({ proxyPort: port });
     const submission = driver.submit(blobOf(6));
     expect(submission).toMatchObject({ kind: "taken", transaction: { id: idOf(6) } });
-    expect(store.transactions().map(({ sends }) => sends)).toEqual([0]);
+    expect(store.transactions(5_000).map(({ sends }) => sends)).toEqual([0]);
     await until(() => arrived[0], WAIT_MS);
     expect(arrived).toEqual([hexOf(6)]);
-    await until(() => (store.transactions()[0]?.sends === 1 ? true : undefined), WAIT_MS);
+    await until(() => (store.transactions(5_000)[0]?.sends === 1 ? true : undefined), WAIT_MS);
     await until(() => ((wires[0]?.length ?? 0) > 50 ? true : undefined), WAIT_MS);
     expect(new Set(wires[0]?.slice(1))).toEqual(new Set([FRAME_BYTES]));
     expect(asked).toEqual([onion.host]);

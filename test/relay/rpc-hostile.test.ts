@@ -37,7 +37,7 @@ describe("web pages", () => {
       expect(status).toBe(403);
       expect(head).not.toMatch(/access-control/i);
     }
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
   });
 
   test("a name that was rebound to this machine is not this machine's", async () => {
@@ -150,7 +150,7 @@ describe("bodies", () => {
     expect(clock.nextTimerAt()).toBe(30_000);
     clock.advance(1);
     expect((await answer).status).toBe(413);
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
 
     const split = await node.socket();
     const whole = request("/send_raw_transaction", ["Host: 127.0.0.1"], submission);
@@ -168,7 +168,7 @@ describe("bodies", () => {
     while (clock.nextTimerAt() === undefined) await Bun.sleep(1);
     socket.destroy();
     while (clock.nextTimerAt() !== undefined) await Bun.sleep(1);
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
     expect((await node.get("/status")).status).toBe(200);
   });
 });
@@ -188,7 +188,7 @@ describe("requests", () => {
     for (const path of ["/send_raw_transaction", `/sendrawtransaction?tx_as_hex=${hexOf(0)}`]) {
       expect((await node.get(path)).status).toBe(405);
     }
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
   });
 
   test("what is not HTTP does no harm", async () => {
@@ -212,7 +212,7 @@ describe("requests", () => {
       if (text.split("HTTP/1.1 200").length > 20) break;
     }
     expect(text.match(/"known":true/g)).toHaveLength(19);
-    expect(node.store.transactions()).toHaveLength(1);
+    expect(node.store.transactions(5_000)).toHaveLength(1);
   });
 
   test("a hundred at a time are answered", async () => {
@@ -221,7 +221,7 @@ describe("requests", () => {
       Array.from({ length: 100 }, (_, index) => node.send(hexOf(index % 16))),
     );
     expect(answers.every(({ body }) => body["status"] === "OK")).toBe(true);
-    expect(node.store.transactions()).toHaveLength(16);
+    expect(node.store.transactions(5_000)).toHaveLength(16);
   });
 });
 

@@ -81,7 +81,7 @@ describe("monerod's fields", () => {
       expect(body["sanity_check_failed"]).toBe(recorded.sanity_check_failed);
     }
     expect([...node.core.pool.local]).toEqual([]);
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
   });
 });
 
@@ -95,7 +95,7 @@ describe("/send_raw_transaction", () => {
       anonctl: { id: idOf(0), delivery: "held", known: false },
     });
     expect(String(body["reason"])).toContain("no peer to dial; give --add-peer");
-    expect(node.store.transactions().map(({ blob }) => toHex(blob))).toEqual([hexOf(0)]);
+    expect(node.store.transactions(5_000).map(({ blob }) => toHex(blob))).toEqual([hexOf(0)]);
   });
 
   test("by its other name, in capital letters, with fields that it does not know", async () => {
@@ -111,7 +111,7 @@ describe("/send_raw_transaction", () => {
     const { body } = await node.send(hexOf(0));
     expect(body).toMatchObject({ status: "OK", anonctl: { id: idOf(0), known: true } });
     expect(String(body["reason"])).toStartWith("This node already has the transaction.");
-    expect(node.store.transactions()).toHaveLength(1);
+    expect(node.store.transactions(5_000)).toHaveLength(1);
   });
 
   test("a double spend is refused, and names what it conflicts with", async () => {
@@ -121,7 +121,7 @@ describe("/send_raw_transaction", () => {
     expect(body).toMatchObject({ status: "Failed", double_spend: true, not_relayed: true });
     expect(String(body["reason"])).toStartWith("double spend: ");
     expect(String(body["reason"])).toContain(idOf(0));
-    expect(node.store.transactions().map(({ blob }) => toHex(blob))).toEqual([hexOf(0)]);
+    expect(node.store.transactions(5_000).map(({ blob }) => toHex(blob))).toEqual([hexOf(0)]);
   });
 
   test("do_not_relay checks and keeps nothing", async () => {
@@ -131,12 +131,12 @@ describe("/send_raw_transaction", () => {
       ...vector.send_raw_transaction.dnr,
       anonctl: { delivery: "none" },
     });
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
     const bad = await node.send("010203", { do_not_relay: true });
     expect(bad.body).toMatchObject({ status: "Failed", sanity_check_failed: true });
     // Only true is yes, as in JSON.
     expect((await node.send(hexOf(0), { do_not_relay: false })).body["status"]).toBe("OK");
-    expect(node.store.transactions()).toHaveLength(1);
+    expect(node.store.transactions(5_000)).toHaveLength(1);
   });
 
   test("a byte too few, a byte too many, a trailing zero", async () => {
@@ -144,7 +144,7 @@ describe("/send_raw_transaction", () => {
     for (const hex of [hexOf(0).slice(0, -2), `${hexOf(0)}00`, `${hexOf(0)}${hexOf(0)}`]) {
       expect((await node.send(hex)).body).toMatchObject({ status: "Failed" });
     }
-    expect(node.store.transactions()).toEqual([]);
+    expect(node.store.transactions(5_000)).toEqual([]);
   });
 
   test.each([[null], [7], [["00"]], [{ hex: "00" }], [true]])(

@@ -31,7 +31,7 @@ switch (task) {
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;
       const { code, message } = error;
-      const after = store.transactions().length;
+      const after = store.transactions(5_000).length;
       process.stdout.write(JSON.stringify({ kept, code, message, after }));
     }
     break;

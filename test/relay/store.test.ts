@@ -57,17 +57,18 @@ describe("what is kept", () => {
   test("transactions, oldest first, with their bytes and how often they left", () => {
     const path = directory();
     let store = open(path);
-    expect(store.transactions()).toEqual([]);
+    expect(store.transactions(5_000)).toEqual([]);
     store.insert(idOf(1), blobOf(1), 2_000.4);
     store.insert(idOf(0), blobOf(0), 1_000);
     store.insert(idOf(6), blobOf(6), 3_000);
-    store.recordSends(idOf(0), 3);
-    store.recordSends("not there", 5);
+    store.recordSends(idOf(0), 1, 1_000);
+    store.recordSends(idOf(0), 3, 4_000);
+    store.recordSends("not there", 5, 1_000);
     store = reopened(store, path);
-    expect(store.transactions()).toEqual([
-      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 3 },
-      { blob: blobOf(1), receivedUnixMs: 2_000, sends: 0 },
-      { blob: blobOf(6), receivedUnixMs: 3_000, sends: 0 },
+    expect(store.transactions(5_000)).toEqual([
+      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 3, ageMs: 4_000 },
+      { blob: blobOf(1), receivedUnixMs: 2_000, sends: 0, ageMs: 0 },
+      { blob: blobOf(6), receivedUnixMs: 3_000, sends: 0, ageMs: 0 },
     ]);
   });
 
@@ -93,7 +94,9 @@ describe("what is kept", () => {
     const store = open(directory());
     store.insert(idOf(0), blobOf(0), 1_000);
     expect(refusal(() => store.insert(idOf(0), blobOf(1), 2_000)).code).toBe("store-failed");
-    expect(store.transactions()).toEqual([{ blob: blobOf(0), receivedUnixMs: 1_000, sends: 0 }]);
+    expect(store.transactions(5_000)).toEqual([
+      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 0, ageMs: 0 },
+    ]);
   });
 
   test("everything that was acknowledged survives SIGKILL", async () => {
@@ -108,7 +111,7 @@ describe("what is kept", () => {
     await once(child, "exit");
     const acknowledged = said.split("\n").slice(0, -1);
     expect(acknowledged.length).toBeGreaterThan(7);
-    const kept = open(path).transactions().length;
+    const kept = open(path).transactions(5_000).length;
     expect(kept).toBeGreaterThanOrEqual(acknowledged.length);
   });
 });
@@ -135,7 +138,7 @@ describe("the files", () => {
     expect(said.message).toContain("--data-dir");
     child.kill("SIGKILL");
     await once(child, "exit");
-    expect(open(path).transactions()).toEqual([]);
+    expect(open(path).transactions(5_000)).toEqual([]);
   });
 
   test("a second store of the same process is refused too", () => {
@@ -153,7 +156,7 @@ describe("the files", () => {
     const said = refusal(() => open(path, "mainnet"));
     expect(said).toMatchObject({ code: "data-dir-network", where: "config" });
     expect(said.message).toContain("belongs to regtest, not mainnet");
-    expect(open(path, "regtest").transactions()).toHaveLength(1);
+    expect(open(path, "regtest").transactions(5_000)).toHaveLength(1);
   });
 
   test("a later version's are refused", () => {
@@ -225,7 +228,7 @@ describe("a disk that is full", () => {
     expect(said.message).toContain("make room on the disk of --data-dir");
     expect(said.kept).toBeGreaterThan(0);
     expect(said.after).toBe(said.kept);
-    const kept = open(path).transactions();
+    const kept = open(path).transactions(5_000);
     expect(kept).toHaveLength(said.kept);
     for (const { blob } of kept) expect(blob.length).toBe(2_166);
   });

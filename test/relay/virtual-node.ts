@@ -89,6 +89,9 @@ export class VirtualNode implements Party {
     this.core = this.#build();
   }
 
+  /** When a stored transaction first left, by its id. */
+  readonly #firstLeft = new Map<string, number>();
+
   #build(): RelayCore {
     const zones = this.#options.zones.map((zone) => {
       const remembered = this.tuples.get(zone.zone) ?? zone.remembered;
@@ -96,9 +99,9 @@ export class VirtualNode implements Party {
     });
     const random = new SeededRandom(this.#seed++);
     const unixMs = this.#network.clock.unixMs();
-    const restored = [...this.stored.values()].map((transaction) => ({
+    const restored = [...this.stored].map(([id, transaction]) => ({
       ...transaction,
-      ageMs: Math.max(0, unixMs - transaction.receivedUnixMs),
+      ageMs: unixMs - (this.#firstLeft.get(id) ?? unixMs),
     }));
     const options = { network: networks.regtest, random, ...this.#options, zones, restored };
     return this.#make(options, this.#network.clock.now());
@@ -263,6 +266,8 @@ export class VirtualNode implements Party {
       case "record": {
         const kept = this.stored.get(effect.id);
         if (kept !== undefined) this.stored.set(effect.id, { ...kept, sends: effect.sends });
+        if (!this.#firstLeft.has(effect.id))
+          this.#firstLeft.set(effect.id, this.#network.clock.unixMs());
         return;
       }
       case "forget":
