@@ -4,13 +4,19 @@ import { type Address, parseAddress, parseAddressOf } from "../lib/address/addre
 import { AddressError } from "../lib/address/error.ts";
 import { isLoopback } from "../lib/address/loopback.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
+import { FRAGMENTS_MAX } from "../lib/levin/frame.ts";
 import { type Network, type NetworkName, networks } from "../lib/monero/network.ts";
 import { PaddingError } from "../lib/padding/error.ts";
 import type { EpochLength } from "../lib/padding/noise-channel.ts";
-import { type NoiseSchedule, parseSchedule } from "../lib/padding/schedule.ts";
+import {
+  hidesPayload,
+  longestInterval,
+  type NoiseSchedule,
+  parseSchedule,
+} from "../lib/padding/schedule.ts";
 import type { TargetKind } from "../lib/relay/dial-target.ts";
 import type { RetrySchedule } from "../lib/relay/pool.ts";
-import { parseDuration } from "../lib/runtime/duration.ts";
+import { formatDuration, parseDuration } from "../lib/runtime/duration.ts";
 import {
   type AnonymousInbound,
   parseAnonymousInbound,
@@ -52,7 +58,8 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
   const warnings: string[] = [];
   const proxies = readProxies(texts, warnings);
   const inbound = readInbound(texts, network, warnings);
-  const peers = readPeers(texts, network, proxies);
+  const peers = readPeers(texts, network, proxies, warnings);
+  const schedule = readSchedule(texts, network);
   if (proxies.length === 0 && inbound.length === 0) {
     throw new UsageError(
       "bad-option",
@@ -72,8 +79,8 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
     inbound,
     peers,
     rpc: readRpc(texts, network, warnings),
-    schedule: readSchedule(texts, network),
-    epoch: readEpoch(texts),
+    schedule,
+    epoch: readEpoch(texts, schedule),
     retry: readRetry(texts),
     timedSyncMs: readDuration(texts, "timed-sync", "60s", 1_000, 120_000),
     warnings,
@@ -142,13 +149,14 @@ function readPeers(
   texts: OptionTexts,
   network: Network,
   proxies: readonly TxProxy[],
+  warnings: string[],
 ): { address: Address<AnonymityZone>; kind: TargetKind }[] {
   const options: readonly (readonly [string, TargetKind])[] = [
     ["add-exclusive-node", "exclusive"],
     ["add-priority-node", "priority"],
     ["add-peer", "add"],
   ];
-  return options.flatMap(([option, kind]) =>
+  const given = options.flatMap(([option, kind]) =>
     (texts.get(option) ?? []).map((text) => {
       const address = readPeer(option, text, network);
       if (!proxies.some(({ zone }) => zone === address.zone)) {
@@ -160,6 +168,13 @@ function readPeers(
       return { address, kind };
     }),
   );
+  // Exclusive means exclusive in every zone: a wallet's transaction must not prefer another's peer.
+  const exclusive = given.filter(({ kind }) => kind === "exclusive");
+  if (exclusive.length === 0 || exclusive.length === given.length) return given;
+  warnings.push(
+    `--add-exclusive-node is given: ${given.length - exclusive.length} other peers are not dialed, in any zone.`,
+  );
+  return exclusive;
 }
 
 function readPeer(option: string, text: string, network: Network): Address<AnonymityZone> {
@@ -220,10 +235,10 @@ function checkIp(option: string, host: string): void {
 function readSchedule(texts: OptionTexts, network: Network): NoiseSchedule {
   const text = last(texts, "noise-schedule") ?? "uniform:10s..15s";
   const schedule = named("noise-schedule", () => parseSchedule(text));
-  if (schedule.kind === "constant" && network.name !== "regtest") {
+  if (network.name !== "regtest" && !hidesPayload(schedule)) {
     throw new UsageError(
       "bad-option",
-      "--noise-schedule constant shows which frames carry payload; it is for experiments on --regtest only.",
+      `--noise-schedule ${text} has intervals so alike that they show which frames carry payload; spread them over a second or more, or use it for experiments on --regtest.`,
     );
   }
   return schedule;
@@ -239,8 +254,16 @@ function named<T>(option: string, read: () => T): T {
   }
 }
 
-function readEpoch(texts: OptionTexts): EpochLength {
+function readEpoch(texts: OptionTexts, schedule: NoiseSchedule): EpochLength {
   const [low, high] = readRange(texts, "noise-epoch", "5m..5.5m");
+  // A channel moves at the end of its epoch whatever it carries, so the longest message must fit.
+  const needed = FRAGMENTS_MAX * longestInterval(schedule);
+  if (last(texts, "noise-epoch") !== undefined && low < needed) {
+    throw new UsageError(
+      "bad-option",
+      `--noise-epoch of ${formatDuration(low)} is too short for a transaction of ${FRAGMENTS_MAX} frames on this schedule; give at least ${formatDuration(needed)}.`,
+    );
+  }
   return { baseMs: low, spreadMs: high - low };
 }
 

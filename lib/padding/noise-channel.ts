@@ -64,6 +64,8 @@ interface Seat {
   readonly link: number;
   tickAt: number;
   epochEndsAt: number;
+  /** Whether the last tick came after the epoch's end. */
+  over: boolean;
 }
 
 /**
@@ -136,6 +138,7 @@ export class NoiseChannel {
       link,
       tickAt: now + drawInterval(this.#schedule, this.#random),
       epochEndsAt: this.#drawEpochEnd(now),
+      over: false,
     };
   }
 
@@ -191,6 +194,7 @@ export class NoiseChannel {
     if (seat === undefined || now < seat.tickAt) return undefined;
     const frame = this.#ready;
     const lane = this.#readyLane;
+    seat.over = now >= seat.epochEndsAt;
     // The schedule goes on from when the tick was due, so that lateness of one frame does not
     // shift the next; only a clock that stood still (a suspended machine) starts afresh.
     const next = seat.tickAt + drawInterval(this.#schedule, this.#random);
@@ -202,18 +206,12 @@ export class NoiseChannel {
   }
 
   /**
-   * Whether the epoch is over and no message is half sent, so that the channel may move.
-   *
-   * @param now milliseconds
+   * Whether the epoch was over at the last tick, so that the channel may move now. Neither what it
+   * carries nor anything but a tick decides when: a move that waited for the end of a message
+   * would show that there was one. What had not left whole comes back from `leave`.
    */
-  mayMove(now: number): boolean {
-    const seat = this.#seat;
-    return (
-      seat !== undefined &&
-      now >= seat.epochEndsAt &&
-      this.#payloadFrame === 0 &&
-      this.#controlFrame === 0
-    );
+  mayMove(): boolean {
+    return this.#seat?.over === true;
   }
 
   /**
@@ -222,7 +220,9 @@ export class NoiseChannel {
    * @param now milliseconds
    */
   stay(now: number): void {
-    if (this.#seat !== undefined) this.#seat.epochEndsAt = this.#drawEpochEnd(now);
+    if (this.#seat === undefined) return;
+    this.#seat.epochEndsAt = this.#drawEpochEnd(now);
+    this.#seat.over = false;
   }
 
   #drawEpochEnd(now: number): number {

@@ -1,4 +1,4 @@
-import { exponential, uniform } from "../runtime/distribution.ts";
+import { uniform, unit } from "../runtime/distribution.ts";
 import { formatDuration, parseDuration } from "../runtime/duration.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import { PaddingError } from "./error.ts";
@@ -24,10 +24,16 @@ export const moneroSchedule: NoiseSchedule = { kind: "uniform", lowMs: 10_000, h
 
 /** Shortest mean interval: below it a channel would cost more than a video stream. */
 const INTERVAL_MS_MIN = 1;
-/** Longest mean interval: monerod closes a link that says nothing for five minutes. */
-const INTERVAL_MS_MAX = 120_000;
-/** A Poisson wait is cut here, as multiples of its mean, so that no peer takes the link for dead. */
-const POISSON_MEANS_MAX = 10;
+/**
+ * Longest interval that may be asked for: a timed sync waits for a tick on its way there and for
+ * another on its way back, and monerod gives up on it after 120 s.
+ */
+const INTERVAL_MS_MAX = 30_000;
+/** No Poisson wait is longer, for the same reason. */
+const POISSON_WAIT_MS_MAX = 45_000;
+
+/** Least spread of a schedule outside experiments. */
+const SPREAD_MS_MIN = 1_000;
 
 /**
  * Draws the wait before the next frame.
@@ -41,7 +47,7 @@ export function drawInterval(schedule: NoiseSchedule, random: RandomSource): num
     case "uniform":
       return uniform(random, schedule.lowMs, schedule.highMs);
     case "poisson":
-      return Math.min(exponential(random, schedule.meanMs), POISSON_MEANS_MAX * schedule.meanMs);
+      return truncatedExponential(random, schedule.meanMs);
     case "constant":
       return schedule.everyMs;
   }
@@ -57,11 +63,19 @@ export function meanInterval(schedule: NoiseSchedule): number {
   switch (schedule.kind) {
     case "uniform":
       return (schedule.lowMs + schedule.highMs) / 2;
-    case "poisson":
-      return schedule.meanMs;
+    case "poisson": {
+      const beyond = Math.exp(-POISSON_WAIT_MS_MAX / schedule.meanMs);
+      return schedule.meanMs - (POISSON_WAIT_MS_MAX * beyond) / (1 - beyond);
+    }
     case "constant":
       return schedule.everyMs;
   }
+}
+
+/** Exponential below the bound, with no wait likelier than it would be without one. */
+function truncatedExponential(random: RandomSource, meanMs: number): number {
+  const within = -Math.expm1(-POISSON_WAIT_MS_MAX / meanMs);
+  return -meanMs * Math.log1p(-unit(random) * within);
 }
 
 /**
@@ -99,7 +113,7 @@ function readWait(text: string, value: string): number {
     );
   }
   if (wait < INTERVAL_MS_MIN || wait > INTERVAL_MS_MAX) {
-    throw new PaddingError(`An interval in "${text}" is not from 1ms to 120s.`);
+    throw new PaddingError(`An interval in "${text}" is not from 1ms to 30s.`);
   }
   return wait;
 }
@@ -117,5 +131,40 @@ export function formatSchedule(schedule: NoiseSchedule): string {
       return `poisson:${formatDuration(schedule.meanMs)}`;
     case "constant":
       return `constant:${formatDuration(schedule.everyMs)}`;
+  }
+}
+
+/**
+ * The longest wait that a schedule ever draws.
+ *
+ * @param schedule any schedule
+ * @returns milliseconds
+ */
+export function longestInterval(schedule: NoiseSchedule): number {
+  switch (schedule.kind) {
+    case "uniform":
+      return schedule.highMs;
+    case "poisson":
+      return POISSON_WAIT_MS_MAX;
+    case "constant":
+      return schedule.everyMs;
+  }
+}
+
+/**
+ * Whether a schedule spreads its intervals enough to hide the delays that payload causes, which
+ * are well under a millisecond; a spread of a second is a thousand times that.
+ *
+ * @param schedule any schedule
+ * @see Fu et al., ICDCS 2003
+ */
+export function hidesPayload(schedule: NoiseSchedule): boolean {
+  switch (schedule.kind) {
+    case "uniform":
+      return schedule.highMs - schedule.lowMs >= SPREAD_MS_MIN;
+    case "poisson":
+      return schedule.meanMs >= SPREAD_MS_MIN;
+    case "constant":
+      return false;
   }
 }

@@ -108,7 +108,7 @@ export class ChannelGroup {
         returned.push(...vacate(channel));
     }
     for (const channel of this.channels) {
-      if (channel.link !== undefined && !channel.mayMove(now)) continue;
+      if (channel.link !== undefined && !channel.mayMove()) continue;
       const taken = new Set(this.channels.map((other) => other.link));
       const [free] = shuffle(
         this.#random,

@@ -231,6 +231,7 @@ export class RelayCore {
       const waiting = zone.carry(transaction.id, transaction.blob);
       // Both channels are full: the next tick makes room and calls again.
       if (waiting === 0) return;
+      transaction.arrived = false;
       transaction.underway = { zone: zone.zone, waiting, left: 0 };
     }
   }
@@ -238,8 +239,8 @@ export class RelayCore {
   /** One that never left is kept for ever: it waits for a peer, not for a miner. */
   #giveUp(): void {
     for (const transaction of [...this.pool.local]) {
-      const { id, sends, underway, giveUpAt } = transaction;
-      if (sends === 0 || underway !== undefined || giveUpAt > this.#now) continue;
+      const { id, underway, giveUpAt } = transaction;
+      if (giveUpAt === undefined || underway !== undefined || giveUpAt > this.#now) continue;
       this.pool.remove(transaction);
       this.#effects.push({ kind: "forget", id });
       const text =
@@ -250,6 +251,12 @@ export class RelayCore {
 
   #hear(zone: AnonymityZone, outcome: ZoneOutcome): void {
     switch (outcome.kind) {
+      case "confirmed":
+        this.#confirmed(outcome.id);
+        return;
+      case "lost":
+        this.#lost(outcome.id);
+        return;
       case "left":
         this.#channelDone(outcome.id, true);
         return;
@@ -273,8 +280,7 @@ export class RelayCore {
     if (left) underway.left++;
     if (left && underway.left === 1) {
       transaction.sends++;
-      if (transaction.sends === 1) transaction.giveUpAt = this.#now + GIVE_UP_MS;
-      this.#effects.push({ kind: "record", id, sends: transaction.sends });
+      this.#record(transaction);
       this.#effects.push({
         kind: "notice",
         level: "info",
@@ -285,6 +291,27 @@ export class RelayCore {
     transaction.underway = undefined;
     const wait = underway.left > 0 ? retryDelay(this.#retry, transaction.sends) : 0;
     transaction.dueAt = this.#now + wait;
+  }
+
+  #confirmed(id: string): void {
+    const transaction = this.pool.get(id);
+    if (transaction === undefined) return;
+    transaction.arrived = true;
+    if (transaction.giveUpAt !== undefined) return;
+    transaction.giveUpAt = this.#now + GIVE_UP_MS;
+    this.#record(transaction);
+  }
+
+  /** Bytes in a dead proxy's hands are nowhere: unless another channel's arrived, it goes again. */
+  #lost(id: string): void {
+    const transaction = this.pool.get(id);
+    if (transaction === undefined || transaction.arrived) return;
+    if (transaction.underway === undefined) transaction.dueAt = this.#now;
+    else transaction.underway.left--;
+  }
+
+  #record({ id, sends, giveUpAt }: LocalTransaction): void {
+    this.#effects.push({ kind: "record", id, sends, confirmed: giveUpAt !== undefined });
   }
 
   #receive(zone: AnonymityZone, link: LinkId, blobs: readonly Uint8Array[]): void {

@@ -1,4 +1,4 @@
-import type { Address } from "../address/address.ts";
+import { type Address, formatAddress } from "../address/address.ts";
 import type { AnonymityZone } from "../address/zone.ts";
 import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
@@ -39,9 +39,11 @@ export function dialTargets<Z extends AnonymityZone>(
 ): DialTarget<Z>[] {
   const exclusive = given.some((target) => target.kind === "exclusive");
   const order: readonly TargetKind[] = exclusive ? ["exclusive"] : ["priority", "add"];
+  // One peer given twice would carry both noise channels, which are for two peers.
+  const seen = new Set<string>();
   return order.flatMap((kind) =>
     given
-      .filter((target) => target.kind === kind)
+      .filter((target) => target.kind === kind && isNew(seen, formatAddress(target.address)))
       .map((target) => ({
         address: target.address,
         kind,
@@ -51,6 +53,12 @@ export function dialTargets<Z extends AnonymityZone>(
         trouble: undefined,
       })),
   );
+}
+
+function isNew(seen: Set<string>, text: string): boolean {
+  if (seen.has(text)) return false;
+  seen.add(text);
+  return true;
 }
 
 /**

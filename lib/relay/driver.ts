@@ -38,6 +38,8 @@ interface OpenLink {
   readonly reader: LevinReader;
   readonly traffic: LinkTraffic;
   socket: Socket | undefined;
+  /** More waits for the peer than may; nothing is read or written any more. */
+  stalled: boolean;
 }
 
 /** What became of a transaction that a wallet submitted. */
@@ -47,8 +49,9 @@ export type Submission =
   | Refusal;
 
 /**
- * What may wait in our process for a proxy that doesn't read: eight frames, which take more than a
- * minute to become ready. A link that lags further behind its schedule is of no use.
+ * What may wait in our process for a proxy or peer that doesn't read, beyond what the kernel takes:
+ * eight frames. It bounds memory; that such a link is dead shows when its timed sync goes
+ * unanswered.
  */
 export const WRITE_BACKLOG_BYTES_MAX = 24_576;
 
@@ -181,7 +184,7 @@ export class RelayDriver {
       case "record":
         this.#keep(() => {
           const { store, clock } = this.#options;
-          store.recordSends(effect.id, effect.sends, clock.unixMs());
+          store.recordSends(effect.id, effect.sends, effect.confirmed ? clock.unixMs() : undefined);
         });
         return;
       case "forget":
@@ -206,11 +209,12 @@ export class RelayDriver {
   #write(id: LinkId, bytes: Uint8Array): void {
     const link = this.#links.get(id);
     const { socket } = link ?? {};
-    if (link === undefined || socket === undefined) return;
+    if (link === undefined || socket === undefined || link.stalled) return;
     socket.write(bytes);
     link.traffic.bytesOut += bytes.length;
     link.traffic.framesOut++;
     if (socket.writableLength <= WRITE_BACKLOG_BYTES_MAX) return;
+    link.stalled = true;
     // Told in a turn of its own: the core is in the middle of handing out effects.
     queueMicrotask(() => this.#closed(id, "local", "the proxy does not take what is sent"));
   }
@@ -302,7 +306,7 @@ export class RelayDriver {
           this.#tell(id, { kind: "heard", link: id });
         }
         // What the core heard may have made it close the link.
-        if (!this.#links.has(id)) return;
+        if (!this.#links.has(id) || link.stalled) return;
       }
     } catch (error) {
       if (!(error instanceof LevinError)) throw error;
@@ -326,6 +330,7 @@ function openLink(zone: AnonymityZone, abort: AbortController): OpenLink {
     reader: new LevinReader({ limits: commandLimits, receiveBytesMax: LINK_RECEIVE_BYTES_MAX }),
     traffic: { bytesIn: 0, bytesOut: 0, framesOut: 0 },
     socket: undefined,
+    stalled: false,
   };
 }
 

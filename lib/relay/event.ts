@@ -61,6 +61,10 @@ export interface Notice {
 export type ZoneOutcome =
   /** The last frame of a transaction left on one channel. */
   | { readonly kind: "left"; readonly id: string }
+  /** The peer was heard after that: the bytes went further than our own machine. */
+  | { readonly kind: "confirmed"; readonly id: string }
+  /** The link was gone before the peer was heard again: nobody knows where the bytes are. */
+  | { readonly kind: "lost"; readonly id: string }
   /** A channel lost its link before the transaction had left. */
   | { readonly kind: "returned"; readonly id: string }
   /** A channel came to a link, so there is room. */
@@ -76,6 +80,8 @@ export type RelayEffect =
       readonly kind: "record";
       readonly id: string;
       readonly sends: number;
+      /** Whether a peer was heard after it had left. */
+      readonly confirmed: boolean;
     }
   /** A local transaction was given up; forget it. */
   | { readonly kind: "forget"; readonly id: string };

@@ -27,6 +27,8 @@ export interface Link<Z extends AnonymityZone> {
   syncAt: number;
   /** Until when the peer may answer our timed sync; undefined when none is open. */
   syncAnswerBy: number | undefined;
+  /** Transactions whose last frame left since the peer was last heard. */
+  unheard: string[];
   /** Timed syncs that went both ways, for status. */
   syncs: number;
 }
@@ -70,6 +72,7 @@ export function newLink<Z extends AnonymityZone>(
     peerTuple: undefined,
     syncAt: Number.POSITIVE_INFINITY,
     syncAnswerBy: undefined,
+    unheard: [],
     syncs: 0,
   };
 }

@@ -12,12 +12,14 @@ export interface LocalTransaction {
   /** When it was submitted, in milliseconds since the Unix epoch. */
   readonly receivedUnixMs: number;
   /**
-   * When it is given up, if it has left by then, in milliseconds on the core's clock. Counted anew
-   * when it first leaves: one that was held for long is not given up at its first chance.
+   * When it is given up, in milliseconds on the core's clock: three days after a peer was first
+   * heard behind it. Undefined before: what may have reached nobody is never given up.
    */
-  giveUpAt: number;
+  giveUpAt: number | undefined;
   /** How many times it has left whole on at least one channel. */
   sends: number;
+  /** Whether a peer was heard after it left the last time. */
+  arrived: boolean;
   /** When it is to be sent next, in milliseconds on the core's clock. */
   dueAt: number;
   /** The zone whose channels it waits on, and on how many; undefined where it waits on none. */
@@ -39,8 +41,8 @@ export interface RestoredTransaction {
   readonly receivedUnixMs: number;
   readonly sends: number;
   /**
-   * How long ago it first left, in milliseconds; 0 where it has not.
-   * @default 0
+   * How long ago a peer was first heard behind it, in milliseconds.
+   * @default none was: it may have reached nobody
    */
   readonly ageMs?: number;
 }
@@ -156,7 +158,8 @@ export class TransactionPool {
       blob: restored.blob,
       keyImages: parsed.keyImages.map(hex),
       receivedUnixMs: restored.receivedUnixMs,
-      giveUpAt: now + GIVE_UP_MS - (restored.ageMs ?? 0),
+      giveUpAt: restored.ageMs === undefined ? undefined : now + GIVE_UP_MS - restored.ageMs,
+      arrived: false,
       sends: restored.sends,
       dueAt: now,
       underway: undefined,
@@ -189,7 +192,7 @@ export class TransactionPool {
     const checked = check(blob);
     if (checked instanceof TransactionError) return checked;
     const id = hex(checked.id);
-    this.#expire(unixMs);
+    this.expire(unixMs);
     if (this.#local.has(id) || this.#forward.has(id)) return undefined;
     if (this.#forward.size >= FORWARD_TRANSACTIONS_MAX) return undefined;
     const keyImages = checked.keyImages.map(hex);
@@ -200,7 +203,12 @@ export class TransactionPool {
     return undefined;
   }
 
-  #expire(unixMs: number): void {
+  /**
+   * Forgets peers' transactions that are too old.
+   *
+   * @param unixMs now, in milliseconds since the Unix epoch
+   */
+  expire(unixMs: number): void {
     for (const [id, transaction] of this.#forward) {
       if (transaction.receivedUnixMs > unixMs - FORWARD_MS_MAX) return;
       this.#forward.delete(id);

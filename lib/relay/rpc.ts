@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIP, type Socket } from "node:net";
 import { isLoopback } from "../address/loopback.ts";
 import type { NetworkName } from "../monero/network.ts";
 import { TRANSACTION_BYTES_MAX } from "../monero/transaction.ts";
@@ -28,6 +29,8 @@ export interface RpcOptions {
 
 /** A request's body: the largest transaction in hexadecimal, and room for the JSON around it. */
 export const BODY_BYTES_MAX = 2 * TRANSACTION_BYTES_MAX + 4_096;
+/** A JSON-RPC id; wallets count or send a word. */
+const REQUEST_ID_CHARACTERS_MAX = 256;
 /** How long a request's body may take. */
 const BODY_MS_MAX = 30_000;
 /** Connections at the most; a wallet opens one or two. */
@@ -42,11 +45,16 @@ interface Answer {
 export class RpcServer {
   readonly #options: RpcOptions;
   readonly #server: Server;
+  /** Connections without a request under way, the longest idle first. */
+  readonly #idle = new Set<Socket>();
+  #busy = 0;
 
   private constructor(options: RpcOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => void this.#serve(request, response));
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch(() => response.destroy());
+    });
+    this.#server.on("connection", (socket: Socket) => this.#admit(socket));
   }
 
   /**
@@ -69,7 +77,12 @@ export class RpcServer {
           ),
         ),
       );
-      rpc.#server.listen({ host, port }, () => resolve(rpc));
+      rpc.#server.listen({ host, port }, () => {
+        rpc.#server.removeAllListeners("error");
+        // A connection that could not be taken concerns whoever wanted it, not the node.
+        rpc.#server.on("error", () => undefined);
+        resolve(rpc);
+      });
     });
   }
 
@@ -85,15 +98,39 @@ export class RpcServer {
     this.#server.closeAllConnections();
   }
 
+  /** Idle connections must not keep a wallet out: the one that has been idle longest goes. */
+  #admit(socket: Socket): void {
+    if (this.#idle.size + this.#busy >= CONNECTIONS_MAX) {
+      const [oldest] = this.#idle;
+      (oldest ?? socket).destroy();
+    }
+    this.#idle.add(socket);
+    socket.once("close", () => this.#idle.delete(socket));
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    this.#idle.delete(socket);
+    this.#busy++;
+    try {
+      await this.#respond(request, response);
+    } finally {
+      this.#busy--;
+      if (!socket.destroyed) this.#idle.add(socket);
+    }
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: Answer;
+    let body: string;
     try {
       answer = this.#forbidden(request) ?? (await this.#answer(request));
+      body = JSON.stringify(answer.body);
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
       answer = { code: 500, body: { status: "Failed", error: `A bug in anonctl: ${words}` } };
+      body = JSON.stringify(answer.body);
     }
-    const body = JSON.stringify(answer.body);
     response.writeHead(answer.code, {
       "Content-Type": "application/json",
       "Content-Length": Buffer.byteLength(body),
@@ -109,9 +146,13 @@ export class RpcServer {
   #forbidden(request: IncomingMessage): Answer | undefined {
     const { origin, host } = request.headers;
     if (origin !== undefined) return failure(403, "Requests of web pages are refused.");
-    if (!isLoopback(this.#options.host) || host === undefined) return undefined;
+    if (host === undefined) return undefined;
     const name = host.replace(/:[0-9]+$/, "");
-    if (name === "localhost" || isLoopback(name.replace(/^\[|\]$/g, ""))) return undefined;
+    const ip = name.replace(/^\[|\]$/g, "");
+    if (name === "localhost" || isLoopback(ip)) return undefined;
+    // Opened beyond this machine it is reached by an address of it, but never by a name that
+    // somebody else's DNS may give to it.
+    if (!isLoopback(this.#options.host) && isIP(ip) !== 0) return undefined;
     return failure(403, `The host name "${name}" is not this machine's; use 127.0.0.1.`);
   }
 
@@ -134,6 +175,7 @@ export class RpcServer {
       case "/json_rpc":
         return this.#withBody(request, (body) => this.#jsonRpc(body));
       case "/status":
+        driver.core.pool.expire(clock.unixMs());
         return ok({ ...relayStatus(driver, network, schedule, clock.now()) });
     }
     return failure(
@@ -143,7 +185,7 @@ export class RpcServer {
   }
 
   #jsonRpc(body: JsonObject): JsonObject {
-    const envelope = { id: body["id"] ?? 0, jsonrpc: "2.0" };
+    const envelope = { id: requestId(body["id"]), jsonrpc: "2.0" };
     const { driver, network } = this.#options;
     switch (body["method"]) {
       case "get_info":
@@ -178,6 +220,12 @@ export class RpcServer {
     if (!isJsonObject(body)) return failure(400, "The request's body is not a JSON object.");
     return ok(answer(body));
   }
+}
+
+/** What JSON-RPC lets a client choose, as long as it is small; anything else comes back as 0. */
+function requestId(id: unknown): string | number {
+  if (typeof id === "number") return id;
+  return typeof id === "string" && id.length <= REQUEST_ID_CHARACTERS_MAX ? id : 0;
 }
 
 function readBody(request: IncomingMessage, clock: Clock): Promise<string | undefined> {

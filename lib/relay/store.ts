@@ -78,16 +78,17 @@ export class RelayStore {
    *
    * @param id its id
    * @param sends 1 or more
-   * @param unixMs now, in milliseconds since the Unix epoch; kept where it is the first time
+   * @param confirmedUnixMs when a peer was heard behind it, in milliseconds since the Unix epoch,
+   *   where one was; the first is kept
    * @throws RelayError `store-failed`
    */
-  recordSends(id: string, sends: number, unixMs: number): void {
+  recordSends(id: string, sends: number, confirmedUnixMs?: number): void {
     this.#write("record a transaction's leaving", () =>
       this.#database
         .prepare(
-          "UPDATE local_transaction SET sends = ?, first_left_unix_ms = COALESCE(first_left_unix_ms, ?) WHERE id = ?",
+          "UPDATE local_transaction SET sends = ?, confirmed_unix_ms = COALESCE(confirmed_unix_ms, ?) WHERE id = ?",
         )
-        .run(sends, Math.round(unixMs), id),
+        .run(sends, confirmedUnixMs === undefined ? null : Math.round(confirmedUnixMs), id),
     );
   }
 
@@ -111,7 +112,7 @@ export class RelayStore {
   transactions(unixMs: number): RestoredTransaction[] {
     const rows = this.#database
       .prepare(
-        "SELECT blob, received_unix_ms, first_left_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
+        "SELECT blob, received_unix_ms, confirmed_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
       )
       .all();
     return rows.map((row) => ({
@@ -119,7 +120,9 @@ export class RelayStore {
       receivedUnixMs: Number(row["received_unix_ms"]),
       sends: Number(row["sends"]),
       // A clock that was set back must not make a transaction younger than it is.
-      ageMs: Math.max(0, unixMs - Number(row["first_left_unix_ms"] ?? unixMs)),
+      ...(row["confirmed_unix_ms"] === null
+        ? {}
+        : { ageMs: Math.max(0, unixMs - Number(row["confirmed_unix_ms"])) }),
     }));
   }
 
@@ -192,7 +195,7 @@ function prepare(database: DatabaseSync, directory: string, network: string): vo
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS local_transaction (
       id TEXT PRIMARY KEY, blob BLOB NOT NULL, received_unix_ms INTEGER NOT NULL, sends INTEGER NOT NULL,
-      first_left_unix_ms INTEGER
+      confirmed_unix_ms INTEGER
     ) STRICT;
     CREATE TABLE IF NOT EXISTS chain_tuple (
       zone TEXT PRIMARY KEY, height TEXT NOT NULL, difficulty TEXT NOT NULL, top_id BLOB NOT NULL,

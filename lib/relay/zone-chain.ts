@@ -26,7 +26,9 @@ export class ZoneChain<Z extends AnonymityZone> {
   /** @param options the zone's links, and what an earlier run left */
   constructor(options: ZoneChainOptions<Z>) {
     this.#options = options;
-    this.#remembered = options.remembered;
+    const { remembered } = options;
+    this.#remembered =
+      remembered !== undefined && remembered.currentHeight > 1n ? remembered : undefined;
   }
 
   /** What the median outbound peer claims, or what was remembered. */
@@ -61,15 +63,14 @@ export class ZoneChain<Z extends AnonymityZone> {
    *
    * @param link on which it came
    * @param tuple what the peer claims
-   * @returns whether this is the first ever heard of in this zone, so that our handshake could only
-   *   claim the genesis block
+   * @returns whether our handshake could only claim the genesis block, and now we know better
    */
   learn(link: Link<Z>, tuple: ChainTuple): boolean {
     link.peerTuple = tuple;
-    const first = this.#remembered === undefined && tuple.currentHeight > 1n;
     // While others are connected, one newcomer's word is not what the next run begins with.
     if (this.#median() === undefined) this.#remember(tuple);
-    return first;
+    const claimed = link.claimed?.currentHeight ?? 1n;
+    return claimed <= 1n && tuple.currentHeight > 1n;
   }
 
   /** Keeps what the median outbound peer claims now. */
@@ -79,6 +80,8 @@ export class ZoneChain<Z extends AnonymityZone> {
   }
 
   #remember(tuple: ChainTuple): void {
+    // A relay that has just started knows the genesis block only: that is no state to remember.
+    if (tuple.currentHeight <= 1n) return;
     if (this.#remembered !== undefined && sameTuple(this.#remembered, tuple)) return;
     this.#remembered = tuple;
     this.#options.remember(tuple);

@@ -1,49 +1,18 @@
-import type { Address } from "../address/address.ts";
 import type { AnonymityZone } from "../address/zone.ts";
 import { encodeMessage, FRAME_BYTES, framesOf, type LevinMessage } from "../levin/frame.ts";
-import type { Network } from "../monero/network.ts";
 import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
-import type { RandomSource } from "../runtime/random.ts";
 import { type ZoneProfile, zoneProfiles } from "../zone/profile.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
-import { ChannelGroup, type ChannelGroupOptions } from "./channel-group.ts";
-import { type DialTarget, dialTargets, recordFailure, type TargetKind } from "./dial-target.ts";
-import type { LinkEvent, LinkId, ZoneEffect, ZoneOutcome } from "./event.ts";
+import { ChannelGroup } from "./channel-group.ts";
+import { type DialTarget, dialTargets, recordFailure } from "./dial-target.ts";
+import type { LinkEvent, LinkId } from "./event.ts";
 import { type Link, linkWakeAt, newLink, TIMED_SYNC_ANSWER_MS_MAX, TIMED_SYNC_MS } from "./link.ts";
 import * as speech from "./speech.ts";
 import { ZoneChain } from "./zone-chain.ts";
+import type { ZoneContext, ZoneOptions } from "./zone-options.ts";
 
-/** How a zone of the relay is set up. */
-export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
-  readonly zone: Z;
-  /** Peers to dial; needs a proxy, which the driver holds. */
-  readonly targets: readonly { readonly address: Address<Z>; readonly kind: TargetKind }[];
-  /** Outbound links at the most. */
-  readonly outboundMax: number;
-  /** Inbound links at the most; 0 where nothing listens. */
-  readonly inboundMax: number;
-  /** What the zone's peers last said of the chain, from an earlier run. */
-  readonly remembered?: ChainTuple;
-  /**
-   * How often an outbound link syncs, in milliseconds.
-   * @default TIMED_SYNC_MS
-   */
-  readonly timedSyncMs?: number;
-}
-
-/** What a zone takes from the relay around it. */
-export interface ZoneContext {
-  readonly network: Network;
-  readonly random: RandomSource;
-  readonly channels: Omit<ChannelGroupOptions, "random">;
-  /** Gives link numbers that no other zone uses. */
-  readonly nextLink: () => LinkId;
-  /** Where effects go, in order. */
-  readonly emit: (effect: ZoneEffect) => void;
-  /** Where the zone reports what concerns transactions. */
-  readonly report: (outcome: ZoneOutcome) => void;
-}
+export type { ZoneContext, ZoneOptions } from "./zone-options.ts";
 
 /** A link that lasted this long shows that its peer works, so its back-off starts afresh. */
 const LASTING_LINK_MS = 60_000;
@@ -64,7 +33,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   readonly #profile: ZoneProfile;
   readonly #chain: ZoneChain<Z>;
   /** Transactions whose last frame has left since `wake` was last called, one entry a channel. */
-  readonly #left: string[] = [];
+  readonly #left: { readonly id: string; readonly link: LinkId }[] = [];
 
   /**
    * @param options the zone's own settings
@@ -134,10 +103,10 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
         this.#forget(link, event.where, event.reason, now);
         return;
       case "heard":
-        link.heardAt = now;
+        this.#heard(link, now);
         return;
       case "message":
-        link.heardAt = now;
+        this.#heard(link, now);
         this.#hear(link, event.message, now);
         return;
     }
@@ -152,7 +121,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   tick(now: number): void {
     for (const { link, frame, finished } of this.channels.tick(now)) {
       this.#context.emit({ kind: "write", link, bytes: frame, by: "tick" });
-      if (finished?.lane === "payload") this.#left.push(finished.tag);
+      if (finished?.lane === "payload") this.#left.push({ id: finished.tag, link });
     }
   }
 
@@ -163,7 +132,10 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    */
   wake(now: number): void {
     this.tick(now);
-    for (const id of this.#left.splice(0)) this.#context.report({ kind: "left", id });
+    for (const { id, link } of this.#left.splice(0)) {
+      this.links.get(link)?.unheard.push(id);
+      this.#context.report({ kind: "left", id });
+    }
     this.#settleChannels(now);
     for (const link of [...this.links.values()]) {
       if (linkWakeAt(link) <= now) this.#linkDue(link, now);
@@ -266,10 +238,10 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   }
 
   /**
-   * Takes the chain state out of a handshake's answer. The first one that the zone ever hears of
-   * closes the link, which comes back with that state in its own handshake: a monerod without
-   * other peers takes transactions only once a handshake, not a timed sync, has confirmed its
-   * height.
+   * Takes the chain state out of a handshake's answer. Where ours could only claim the genesis
+   * block, the link is closed and comes back with that state in its own handshake: a monerod
+   * without other peers takes transactions only once a handshake, not a timed sync, has confirmed
+   * its height.
    */
   #learn(link: Link<Z>, tuple: ChainTuple, now: number): void {
     const { target } = link;
@@ -373,12 +345,23 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   #drop(link: Link<Z>, reason: string, now: number): void {
     this.#context.emit({ kind: "close", link: link.id, reason });
     this.links.delete(link.id);
+    this.#loseUnheard(link);
     if (link.target !== undefined) link.target.link = undefined;
     this.#settleChannels(now);
   }
 
+  #heard(link: Link<Z>, now: number): void {
+    link.heardAt = now;
+    for (const id of link.unheard.splice(0)) this.#context.report({ kind: "confirmed", id });
+  }
+
+  #loseUnheard(link: Link<Z>): void {
+    for (const id of link.unheard.splice(0)) this.#context.report({ kind: "lost", id });
+  }
+
   #forget(link: Link<Z>, where: FaultPlace, reason: string, now: number): void {
     this.links.delete(link.id);
+    this.#loseUnheard(link);
     const { target } = link;
     if (target !== undefined) {
       if (link.phase === "ready" && now - link.phaseAt >= LASTING_LINK_MS) target.failures = 0;

@@ -198,9 +198,34 @@ describe("a wrong option is named, with what is allowed", () => {
   test("a constant schedule is for private chains only", () => {
     for (const network of ["--testnet", "--stagenet"]) {
       const words = [...TOR, network, "--noise-schedule", "constant:10s"];
-      expect(refusal(words).message).toContain("--regtest only");
+      expect(refusal(words).message).toContain("experiments on --regtest");
     }
     const read = settings([...TOR, "--regtest", "--noise-schedule", "constant:10s"]);
     expect(read.schedule).toEqual({ kind: "constant", everyMs: 10_000 });
+  });
+});
+
+describe("what would give something away", () => {
+  test.each(["uniform:10s..10s", "uniform:1ms..1ms", "poisson:200ms", "constant:10s"])(
+    "schedule %s is for experiments on regtest",
+    (schedule) => {
+      const words = [...TOR, "--noise-schedule", schedule];
+      expect(refusal(words).message).toContain("experiments on --regtest");
+      expect(settings([...words, "--regtest"]).schedule).toBeDefined();
+    },
+  );
+
+  test("an epoch must have room for the longest transaction", () => {
+    const words = [...TOR, "--noise-epoch", "1m..2m"];
+    expect(refusal(words).message).toContain("give at least 5m");
+  });
+
+  test("a peer that is exclusive in one zone is so in all", () => {
+    const name = "uqj3aphckqtjsitz7kxx5flqpwjlq5ppr3chazfued7xucv3nheq.b32.i2p:1";
+    const i2p = ["--tx-proxy", "i2p,127.0.0.1:4447", "--add-peer", name];
+    const onion = networks.mainnet.seeds.tor[0] ?? "";
+    const read = settings([...TOR, ...i2p, "--add-exclusive-node", onion]);
+    expect(read.peers.map(({ address }) => address.zone)).toEqual(["tor"]);
+    expect(read.warnings.join(" ")).toContain("are not dialed, in any zone");
   });
 });

@@ -229,7 +229,11 @@ class Chatty extends Mutant {
 
 const mutants: readonly (readonly [string, MakeCore, RegExp])[] = [
   ["writes control at once", (o, n) => new Hurried(o, n), /has noise, and no tick/],
-  ["sends transactions to guests", (o, n) => new Generous(o, n), /went to a guest/],
+  [
+    "sends transactions to guests",
+    (o, n) => new Generous(o, n),
+    /went to a guest|request 1002 was said/,
+  ],
   ["sends noise to guests", (o, n) => new Noisy(o, n), /a tick on inbound link/],
   ["loses what waits when a link is lost", (o, n) => new Forgetful(o, n), /was lost|never left/],
   ["claims another zone's chain", (o, n) => new Confused(o, n), /which no peer of (tor|i2p) said/],

@@ -243,3 +243,17 @@ describe("listening", () => {
     expect(String(error)).toContain("--rpc-bind-port");
   });
 });
+
+describe("what must not stop the node", () => {
+  test("an id nested deeper than can be printed comes back as 0", async () => {
+    const node = await RpcNode.start();
+    const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+    const body = `{"id":${deep},"method":"get_info"}`;
+    for (let time = 0; time < 3; time++) {
+      const { status } = await node.raw(request("/json_rpc", ["Host: 127.0.0.1"], body));
+      expect([200, 400]).toContain(status);
+    }
+    const { status } = await node.raw(request("/get_height", ["Host: 127.0.0.1"]));
+    expect(status).toBe(200);
+  });
+});

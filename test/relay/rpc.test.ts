@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { RelayError } from "../../lib/relay/error.ts";
 import type { RelayStatus } from "../../lib/relay/status.ts";
 import type { ZoneOptions } from "../../lib/relay/zone-core.ts";
+import { realClock } from "../../lib/runtime/clock.ts";
 import vector from "../vectors/relay/monerod-rpc.json" with { type: "json" };
 import { endNodes, RpcNode } from "./rpc-node.ts";
 import { tupleOf } from "./scripted-peer.ts";
@@ -216,14 +217,21 @@ describe("what the node tells of itself", () => {
   test("/status shows every transaction, its state and its reason, by GET and POST alike", async () => {
     const node = await RpcNode.start();
     await node.send(hexOf(0));
-    node.core.pool.receive(blobOf(1), "tor", 1_234);
+    const receivedAt = realClock.unixMs();
+    node.core.pool.receive(blobOf(1), "tor", receivedAt);
     const got = (await node.get("/status")).body as unknown as RelayStatus;
     const posted = (await node.post("/status", {})).body as unknown as RelayStatus;
     expect(posted).toEqual(got);
     expect(got).toMatchObject({ schema: "anonctl.node.status.v1", network: "regtest" });
     expect(got.transactions).toMatchObject([
       { id: idOf(0), state: "local", origin: "rpc", delivery: "held", sends: 0 },
-      { id: idOf(1), state: "forward", origin: "tor", sends: 0, received_unix_ms: 1_234 },
+      {
+        id: idOf(1),
+        state: "forward",
+        origin: "tor",
+        sends: 0,
+        received_unix_ms: Math.round(receivedAt),
+      },
     ]);
     for (const { reason } of got.transactions) expect(reason).toMatch(/^[A-Z].{20,}\.$/);
     expect(got.zones).toMatchObject([

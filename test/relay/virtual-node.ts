@@ -89,7 +89,7 @@ export class VirtualNode implements Party {
     this.core = this.#build();
   }
 
-  /** When a stored transaction first left, by its id. */
+  /** When a peer was first heard behind a stored transaction, by its id. */
   readonly #firstLeft = new Map<string, number>();
 
   #build(): RelayCore {
@@ -101,7 +101,7 @@ export class VirtualNode implements Party {
     const unixMs = this.#network.clock.unixMs();
     const restored = [...this.stored].map(([id, transaction]) => ({
       ...transaction,
-      ageMs: unixMs - (this.#firstLeft.get(id) ?? unixMs),
+      ...(this.#firstLeft.has(id) ? { ageMs: unixMs - (this.#firstLeft.get(id) ?? unixMs) } : {}),
     }));
     const options = { network: networks.regtest, random, ...this.#options, zones, restored };
     return this.#make(options, this.#network.clock.now());
@@ -266,7 +266,7 @@ export class VirtualNode implements Party {
       case "record": {
         const kept = this.stored.get(effect.id);
         if (kept !== undefined) this.stored.set(effect.id, { ...kept, sends: effect.sends });
-        if (!this.#firstLeft.has(effect.id))
+        if (effect.confirmed && !this.#firstLeft.has(effect.id))
           this.#firstLeft.set(effect.id, this.#network.clock.unixMs());
         return;
       }

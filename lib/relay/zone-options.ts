@@ -1,0 +1,39 @@
+import type { Address } from "../address/address.ts";
+import type { AnonymityZone } from "../address/zone.ts";
+import type { Network } from "../monero/network.ts";
+import type { RandomSource } from "../runtime/random.ts";
+import type { ChainTuple } from "./chain-tuple.ts";
+import type { ChannelGroupOptions } from "./channel-group.ts";
+import type { TargetKind } from "./dial-target.ts";
+import type { LinkId, ZoneEffect, ZoneOutcome } from "./event.ts";
+
+/** How a zone of the relay is set up. */
+export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
+  readonly zone: Z;
+  /** Peers to dial; needs a proxy, which the driver holds. */
+  readonly targets: readonly { readonly address: Address<Z>; readonly kind: TargetKind }[];
+  /** Outbound links at the most. */
+  readonly outboundMax: number;
+  /** Inbound links at the most; 0 where nothing listens. */
+  readonly inboundMax: number;
+  /** What the zone's peers last said of the chain, from an earlier run. */
+  readonly remembered?: ChainTuple;
+  /**
+   * How often an outbound link syncs, in milliseconds.
+   * @default TIMED_SYNC_MS
+   */
+  readonly timedSyncMs?: number;
+}
+
+/** What a zone takes from the relay around it. */
+export interface ZoneContext {
+  readonly network: Network;
+  readonly random: RandomSource;
+  readonly channels: Omit<ChannelGroupOptions, "random">;
+  /** Gives link numbers that no other zone uses. */
+  readonly nextLink: () => LinkId;
+  /** Where effects go, in order. */
+  readonly emit: (effect: ZoneEffect) => void;
+  /** Where the zone reports what concerns transactions. */
+  readonly report: (outcome: ZoneOutcome) => void;
+}
