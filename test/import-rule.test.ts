@@ -119,6 +119,12 @@ const mutants: readonly (readonly [string, Rule, string, string])[] = [
     'import { createServer, request } from "node:http";',
   ],
   [
+    "a program started past its starter",
+    programRule,
+    "lib/tor/m.ts",
+    'import { spawn } from "node:child_process";',
+  ],
+  [
     "a program started",
     programRule,
     "lib/relay/m.ts",
@@ -186,6 +192,12 @@ const innocents: readonly (readonly [string, Rule, string, string])[] = [
     "lib/devnet/m.ts",
     'import { randomUUID } from "node:crypto";',
   ],
+  [
+    "the starter of programs",
+    programRule,
+    "lib/process/m.ts",
+    'import { spawn } from "node:child_process";',
+  ],
   ["the clock", timeAndChanceRule, "lib/runtime/m.ts", "const a = performance.now();"],
 ];
 
@@ -204,7 +216,7 @@ describe("the import rule", () => {
     ["examples import only mod.ts", exampleRule],
     ["the library belongs to no single runtime", runtimeRule],
     ["sockets are opened only where the architecture says", socketRule],
-    ["only private networks start other programs", programRule],
+    ["other programs are started only where the architecture says", programRule],
     ["nothing asks the system resolver", resolverRule],
     ["time and chance come from lib/runtime", timeAndChanceRule],
   ];

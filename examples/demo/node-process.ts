@@ -41,7 +41,7 @@ export class NodeProcess {
    * @param name how messages call it
    * @param options its own options; network, ports and folders are chosen here
    * @param patience how long to wait
-   * @throws DevnetError `program-missing` where nothing was built, `program-exited`, `timed-out`
+   * @throws DevnetError or ProcessError `program-missing` where nothing was built, `program-exited`, `timed-out`
    */
   static async start(
     scratch: Scratch,

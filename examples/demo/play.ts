@@ -18,7 +18,7 @@ const FRAMES_AFTER = 1;
  * @param stage everything that was started
  * @param narrator tells of each step
  * @param startedAt when the demonstration started, in milliseconds on the stage's clock
- * @throws DevnetError `timed-out` where a step does not happen, `aborted`
+ * @throws ProcessError `timed-out` where a step does not happen, `aborted`
  */
 export async function play(stage: Stage, narrator: Narrator, startedAt: number): Promise<Outcome> {
   const transaction = chooseTransaction();

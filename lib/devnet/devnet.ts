@@ -1,9 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { networks } from "../monero/network.ts";
+import { throwIfAborted } from "../process/deadline.ts";
+import { requirePrograms } from "../process/program.ts";
+import { Scratch } from "../process/scratch.ts";
 import { realClock } from "../runtime/clock.ts";
 import { systemRandom } from "../runtime/random.ts";
-import { throwIfAborted } from "./deadline.ts";
 import type { DevnetDocument } from "./document.ts";
 import { DevnetError } from "./error.ts";
 import { Monerod } from "./monerod.ts";
@@ -15,9 +17,7 @@ import {
   waitForParty,
 } from "./onion-network.ts";
 import { pickPorts, returnPorts } from "./ports.ts";
-import { requirePrograms } from "./program.ts";
 import { regtestTransactions } from "./regtest.ts";
-import { Scratch } from "./scratch.ts";
 import type { SimulatedFaults } from "./simulated.ts";
 import { runningDevnets, runtimeDirectory, stateFile, writeState } from "./state.ts";
 

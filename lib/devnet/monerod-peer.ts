@@ -10,7 +10,7 @@ import {
   type HandshakeResponse,
 } from "../monero/message.ts";
 import { networks } from "../monero/network.ts";
-import { type Patience, within } from "./deadline.ts";
+import { type Patience, within } from "../process/deadline.ts";
 import { DevnetError } from "./error.ts";
 
 /** Where a regtest chain ends. */
@@ -32,7 +32,7 @@ export interface RegtestTip {
  * @param tip the chain to claim
  * @param patience how long to wait
  * @returns monerod's answer
- * @throws DevnetError `unreachable` when monerod hangs up, `timed-out` or `aborted`; LevinError or
+ * @throws DevnetError or ProcessError `unreachable` when monerod hangs up, `timed-out` or `aborted`; LevinError or
  *   MoneroMessageError for an answer that makes no sense
  */
 export async function introduce(

@@ -1,6 +1,6 @@
 import { Agent, request } from "node:http";
 import { z } from "zod";
-import { type Patience, within } from "./deadline.ts";
+import { type Patience, within } from "../process/deadline.ts";
 import { DevnetError } from "./error.ts";
 
 /** Longest answer that is read: a full transaction pool of a test, many times over. */
@@ -48,7 +48,7 @@ export class MonerodRpc {
    * @param body sent as JSON
    * @param patience how long to wait
    * @returns the answer, unchecked
-   * @throws DevnetError `rpc-failed` or `timed-out`
+   * @throws DevnetError or ProcessError `rpc-failed` or `timed-out`
    */
   async post(path: string, body: unknown = {}, patience: Partial<Patience> = {}): Promise<unknown> {
     const answer = this.#send(path, JSON.stringify(body));

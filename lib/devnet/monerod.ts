@@ -1,9 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { z } from "zod";
 import type { AnonymityZone } from "../address/zone.ts";
+import type { Child } from "../process/child.ts";
+import { type Patience, poll } from "../process/deadline.ts";
+import { requirePrograms } from "../process/program.ts";
+import { Scratch } from "../process/scratch.ts";
 import { cacheDirectory } from "./cache.ts";
-import type { Child } from "./child.ts";
-import { type Patience, poll } from "./deadline.ts";
 import { DevnetError } from "./error.ts";
 import {
   type AnonymousInbound,
@@ -15,10 +17,8 @@ import {
 import { claimTip, type RegtestTip } from "./monerod-peer.ts";
 import { MonerodRpc } from "./monerod-rpc.ts";
 import { pickPorts, returnPorts } from "./ports.ts";
-import { requirePrograms } from "./program.ts";
 import { regtestChain } from "./regtest.ts";
 import { layOutRegtestChain, waitForRpc } from "./regtest-store.ts";
-import { Scratch } from "./scratch.ts";
 
 /** An anonymity network that hidden services forward from, before its local port is picked. */
 export interface MonerodInboundRequest {
@@ -155,7 +155,7 @@ export class Monerod {
    * Starts a daemon and waits until it answers.
    *
    * @param options what to start
-   * @throws DevnetError `program-missing`, `program-exited`, `timed-out`, `aborted`,
+   * @throws DevnetError or ProcessError `program-missing`, `program-exited`, `timed-out`, `aborted`,
    *   `chain-refused`, `would-dial-out`, `no-free-port` or `directory`; nothing is left running then
    */
   static async start(options: MonerodOptions = {}): Promise<Monerod> {
@@ -220,7 +220,7 @@ export class Monerod {
    * @param method such as "get_info"
    * @param params what the method takes
    * @returns the result, unchecked
-   * @throws DevnetError `rpc-failed` or `timed-out`
+   * @throws DevnetError or ProcessError `rpc-failed` or `timed-out`
    */
   async rpc(method: string, params: unknown = {}): Promise<unknown> {
     return await this.#admin.call(method, params);
@@ -264,7 +264,7 @@ export class Monerod {
    * Makes it take itself for synchronised: a throw-away peer claims its own height and last block.
    *
    * @param patience how long to wait
-   * @throws DevnetError `timed-out` or `aborted`
+   * @throws ProcessError `timed-out` or `aborted`
    */
   async synchronise(patience: Patience): Promise<void> {
     // An unsynchronised daemon answers get_last_block_header with BUSY and a header of zeros.

@@ -1,7 +1,7 @@
+import type { Scratch } from "../process/scratch.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import { waitUntilReachable } from "./reachable.ts";
-import type { Scratch } from "./scratch.ts";
 import { SIMULATED_LABEL, type SimulatedFaults, SimulatedOnionNetwork } from "./simulated.ts";
 import { PrivateTorNetwork } from "./tor.ts";
 
@@ -63,7 +63,7 @@ export async function startOnionNetwork(options: OnionNetworkOptions): Promise<O
  * @param party whose service
  * @param through who asks
  * @param signal calls the wait off
- * @throws DevnetError `unreachable` or `aborted`
+ * @throws DevnetError or ProcessError `unreachable` or `aborted`
  */
 export async function waitForParty(
   party: OnionParty,

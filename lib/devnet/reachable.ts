@@ -1,6 +1,6 @@
+import { type Patience, pause, throwIfAborted } from "../process/deadline.ts";
 import { realClock } from "../runtime/clock.ts";
 import { connectThroughSocks } from "../socks/client.ts";
-import { type Patience, pause, throwIfAborted } from "./deadline.ts";
 import { DevnetError } from "./error.ts";
 
 /** How to ask whether an onion service answers. */
@@ -22,7 +22,7 @@ const TRY_EVERY_MS = 100;
  * @param port its virtual port
  * @param options through whom, and how long
  * @returns how long it took, in milliseconds
- * @throws DevnetError `unreachable` with the last reason, or `aborted`
+ * @throws DevnetError or ProcessError `unreachable` with the last reason, or `aborted`
  */
 export async function waitUntilReachable(
   onion: string,

@@ -2,14 +2,14 @@ import { createHash, randomUUID } from "node:crypto";
 import { copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { type Patience, poll } from "./deadline.ts";
+import { type Patience, poll } from "../process/deadline.ts";
+import { programIdentity } from "../process/program.ts";
+import type { ChildHost } from "../process/scratch.ts";
 import { DevnetError } from "./error.ts";
 import { monerodArguments } from "./monerod-arguments.ts";
 import { MonerodRpc } from "./monerod-rpc.ts";
 import { pickPorts, returnPorts } from "./ports.ts";
-import { programIdentity } from "./program.ts";
 import { regtestChain } from "./regtest.ts";
-import type { ChildHost } from "./scratch.ts";
 
 /** Part of the stored chain's name: raised whenever its making changes. */
 const STORE_FORMAT = 1;
@@ -44,7 +44,7 @@ export interface RegtestStoreOptions {
  *
  * @param options what is needed to make the database
  * @param dataDirectory the daemon's data directory
- * @throws DevnetError `chain-refused` when monerod does not take a block; `program-exited`,
+ * @throws DevnetError or ProcessError `chain-refused` when monerod does not take a block; `program-exited`,
  *   `timed-out`, `aborted` or `rpc-failed`
  */
 export async function layOutRegtestChain(
@@ -129,7 +129,7 @@ async function replayChain(options: RegtestStoreOptions): Promise<string> {
  * @param rpc its RPC
  * @param patience how long to wait
  * @returns its height and the id of its last block
- * @throws DevnetError `timed-out` or `aborted`
+ * @throws ProcessError `timed-out` or `aborted`
  */
 export async function waitForRpc(
   rpc: MonerodRpc,

@@ -3,13 +3,13 @@ import type { Duplex } from "node:stream";
 import { type Address, isOfZone, makeAddress } from "../address/address.ts";
 import { AddressError } from "../address/error.ts";
 import { onionName, onionPublicKey } from "../address/onion.ts";
+import { pause } from "../process/deadline.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import { exponential, uniform } from "../runtime/distribution.ts";
 import { type RandomSource, systemRandom } from "../runtime/random.ts";
 import { SocksError, type SocksErrorCode } from "../socks/error.ts";
 import type { SocksRequest } from "../socks/message.ts";
 import { SocksServer } from "../socks/server.ts";
-import { pause } from "./deadline.ts";
 import { DelayedStream } from "./delayed-stream.ts";
 import { DevnetError } from "./error.ts";
 

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { poll } from "./deadline.ts";
+import { poll } from "../process/deadline.ts";
 import { type DevnetState, isRunning } from "./state.ts";
 
 /** A network asked to stop is gone within a second; one that hangs is killed after this. */
@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 25;
  * Takes down a network that another process runs, and waits until nothing of it is left.
  *
  * @param state what that process noted
- * @throws DevnetError `timed-out` when something is left
+ * @throws ProcessError `timed-out` when something is left
  */
 export async function takeDown(state: DevnetState): Promise<void> {
   const { pid, directory } = state.document;

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import type { Child } from "./child.ts";
-import { type Patience, poll } from "./deadline.ts";
-import type { ChildHost } from "./scratch.ts";
+import type { Child } from "../process/child.ts";
+import { type Patience, poll } from "../process/deadline.ts";
+import type { ChildHost } from "../process/scratch.ts";
 import {
   clientTorrc,
   type OnionServiceConfig,
@@ -67,7 +67,7 @@ export class PrivateTorClient {
    *
    * @param options what it is made from
    * @param patience how long to wait
-   * @throws DevnetError `program-exited`, `timed-out` or `aborted`
+   * @throws ProcessError `program-exited`, `timed-out` or `aborted`
    */
   static async start(
     options: PrivateTorClientOptions,
@@ -120,7 +120,7 @@ export class PrivateTorClient {
    * Starts tor again, ending it first where it still runs: same ports, same onion services.
    *
    * @param patience how long to wait until it has circuits
-   * @throws DevnetError `program-exited`, `timed-out`, `aborted` or `not-up`
+   * @throws ProcessError `program-exited`, `timed-out`, `aborted` or `not-up`
    */
   async restart(patience: Patience): Promise<void> {
     await this.#child.destroy();

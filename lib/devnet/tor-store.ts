@@ -12,9 +12,9 @@ import {
 } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
+import { runProgram } from "../process/program.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import { holdPort, pickPorts, portIsFree } from "./ports.ts";
-import { runProgram } from "./program.ts";
 import { relayNames, type TorAuthority } from "./tor-config.ts";
 
 /** Networks kept for use at the same time; more than these start from nothing each time. */
@@ -92,7 +92,7 @@ export function storeDirectory(
  * Takes a stored network that nobody runs, or makes the keys of a new one.
  *
  * @param options where from and where to
- * @throws DevnetError `no-free-port` or `program-exited`
+ * @throws DevnetError or ProcessError `no-free-port` or `program-exited`
  */
 export async function leaseNetwork(options: TorStoreOptions): Promise<TorLease> {
   const store = storeDirectory(options);

@@ -1,16 +1,16 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
+import type { Child } from "../process/child.ts";
+import { type Patience, poll, throwIfAborted } from "../process/deadline.ts";
+import { programIdentity, requirePrograms } from "../process/program.ts";
+import { type ChildHost, Scratch } from "../process/scratch.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
+import { Fault } from "../runtime/fault.ts";
 import { type RandomSource, systemRandom } from "../runtime/random.ts";
 import { cacheDirectory } from "./cache.ts";
-import type { Child } from "./child.ts";
-import { type Patience, poll, throwIfAborted } from "./deadline.ts";
-import { DevnetError } from "./error.ts";
 import { pickPorts, returnPorts } from "./ports.ts";
-import { programIdentity, requirePrograms } from "./program.ts";
 import { type ReachableOptions, waitUntilReachable } from "./reachable.ts";
-import { type ChildHost, Scratch } from "./scratch.ts";
 import { PrivateTorClient } from "./tor-client.ts";
 import {
   authorityTorrc,
@@ -100,7 +100,7 @@ export class PrivateTorNetwork {
    * reached yet is asked with `reachable`.
    *
    * @param options what to start
-   * @throws DevnetError `program-missing`, `program-exited`, `timed-out`, `aborted`, `directory` or
+   * @throws ProcessError or DevnetError `program-missing`, `program-exited`, `timed-out`, `aborted`, `directory` or
    *   `no-free-port`; nothing is left running then
    */
   static async start(options: PrivateTorNetworkOptions): Promise<PrivateTorNetwork> {
@@ -113,7 +113,7 @@ export class PrivateTorNetwork {
       const programs = { tor, torGencert, identity };
       for (let start = 1; ; start++) {
         const network = await startOnce(options, programs, home, start);
-        if (!(network instanceof DevnetError)) {
+        if (!(network instanceof Fault)) {
           const { running, clients, ports } = network;
           const own = scratch === undefined ? home : undefined;
           return new PrivateTorNetwork(running, clients, ports, own);
@@ -133,7 +133,7 @@ export class PrivateTorNetwork {
    * @param port its virtual port
    * @param options through whom, and how long
    * @returns how long it took, in milliseconds
-   * @throws DevnetError `unreachable` with the last reason, or `aborted`
+   * @throws DevnetError or ProcessError `unreachable` with the last reason, or `aborted`
    */
   async reachable(onion: string, port: number, options: ReachableOptions): Promise<number> {
     return await waitUntilReachable(onion, port, options);
@@ -171,7 +171,7 @@ async function startOnce(
   programs: TorPrograms,
   scratch: Scratch,
   attempt: number,
-): Promise<RunningNetwork | DevnetError> {
+): Promise<RunningNetwork | Fault> {
   const { clock = realClock, random = systemRandom, cacheDir, onProgress } = options;
   const runDirectory = scratch.path(`tor-${attempt}`);
   await mkdir(runDirectory, { mode: 0o700 });
@@ -204,7 +204,7 @@ async function startOnce(
   } catch (error) {
     await stopRelays({ children: spawned, guard: lease.guard });
     returnPorts(ports);
-    const stale = lease.voted && lease.slot !== undefined && error instanceof DevnetError;
+    const stale = lease.voted && lease.slot !== undefined && error instanceof Fault;
     if (!stale || error.code === "aborted") throw error;
     await rm(lease.slot, { recursive: true, force: true });
     return error;

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { pause } from "../../lib/devnet/deadline.ts";
 import { processStart } from "../../lib/devnet/process-start.ts";
+import { pause } from "../../lib/process/deadline.ts";
 
 /** Longest wait for processes to end that were told to. */
 const GONE_MS_MAX = 10_000;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { holdPort, pickPorts, portIsFree, returnPorts } from "../../lib/devnet/ports.ts";
-import { findProgram, requirePrograms } from "../../lib/devnet/program.ts";
+import { findProgram, requirePrograms } from "../../lib/process/program.ts";
 
 test("ports are free, different, and given out once", async () => {
   const ports = (await Promise.all([pickPorts(20), pickPorts(20), pickPorts(20)])).flat();

@@ -1,7 +1,7 @@
 // A process that owns a scratch directory and two children, for a test that kills it. Prints where
 // everything is as one JSON line, and stays.
 import { writeFileSync } from "node:fs";
-import { Scratch } from "../../lib/devnet/scratch.ts";
+import { Scratch } from "../../lib/process/scratch.ts";
 
 const [parent = "", elsewhere = ""] = process.argv.slice(2);
 writeFileSync(elsewhere, "noted");

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Child } from "../../lib/devnet/child.ts";
-import { Scratch } from "../../lib/devnet/scratch.ts";
+import type { Child } from "../../lib/process/child.ts";
+import { Scratch } from "../../lib/process/scratch.ts";
 import { leftOver } from "./gone.ts";
 
 const PATIENCE = { deadlineMs: 10_000 };

@@ -7,10 +7,10 @@ export type Rule = (sources: readonly SourceFact[]) => string[];
 /** The rooms of `lib`, lowest floor first: a file imports from its own room and floors below. */
 const floors: readonly (readonly string[])[] = [
   ["runtime"],
-  ["address"],
+  ["address", "process"],
   ["levin", "tor", "i2p"],
   ["socks", "monero", "ethereum", "tahoe", "dandelion", "padding"],
-  ["zone", "peers"],
+  ["zone", "peers", "hs"],
   ["relay", "probe", "capture", "devnet", "simulate"],
 ];
 
@@ -32,14 +32,28 @@ const pureNames: ReadonlySet<string> = new Set(["isIP", "isIPv4", "isIPv6"]);
 const listenerNames: ReadonlySet<string> = new Set(["createServer"]);
 
 /** The one way out: the only files that may open a connection. Folders end in a slash. */
-const dialers: readonly string[] = ["lib/zone/dial.ts", "lib/socks/client.ts", "lib/devnet/"];
+const dialers: readonly string[] = [
+  "lib/zone/dial.ts",
+  "lib/socks/client.ts",
+  "lib/devnet/",
+  "lib/tor/control-place.ts",
+  "lib/i2p/sam-connection.ts",
+  "lib/zone/open-stream.ts",
+  // These lay TLS over a stream that is open already.
+  "lib/probe/tls-stream.ts",
+  "lib/tahoe/tls-over-stream.ts",
+];
 
 /** The only files that may listen, besides those that may dial. */
 const listeners: readonly string[] = [
   "lib/socks/server.ts",
   "lib/relay/driver.ts",
   "lib/relay/rpc.ts",
+  "lib/probe/metrics-server.ts",
 ];
+
+/** The only places that may start other programs. */
+const starters: readonly string[] = ["lib/process/", "lib/devnet/"];
 
 /** Names that open a connection without any import. */
 const socketGlobals: readonly string[] = ["fetch", "WebSocket", "EventSource", "XMLHttpRequest"];
@@ -203,14 +217,14 @@ export const socketRule: Rule = (sources) =>
     return [...imported, ...global];
   });
 
-/** Other programs are started only by private networks on this machine. */
+/** Other programs are started only by lib/process, and watched by private networks. */
 export const programRule: Rule = (sources) =>
   sources
-    .filter((source) => isLibrary(source) && !source.path.startsWith("lib/devnet/"))
+    .filter((source) => isLibrary(source) && !isAmong(source.path, starters))
     .flatMap((source) =>
       source.imports
         .filter((one) => one.from === "node:child_process" && !one.typeOnly)
-        .map((one) => `${source.path}: ${one.from} belongs to lib/devnet`),
+        .map((one) => `${source.path}: ${one.from} belongs to lib/process`),
     );
 
 function isAmong(path: string, places: readonly string[]): boolean {

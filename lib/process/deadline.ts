@@ -1,5 +1,5 @@
 import { type Clock, realClock } from "../runtime/clock.ts";
-import { DevnetError } from "./error.ts";
+import { ProcessError } from "./error.ts";
 
 /** How long something may take, and who may call it off. */
 export interface Patience {
@@ -18,14 +18,14 @@ export interface Patience {
  * Throws where a wait was called off.
  *
  * @param signal the caller's signal, if there is one
- * @throws DevnetError `aborted`
+ * @throws ProcessError `aborted`
  */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw aborted(signal);
 }
 
-function aborted(signal: AbortSignal): DevnetError {
-  return new DevnetError("aborted", "The private network was called off while it was starting.", {
+function aborted(signal: AbortSignal): ProcessError {
+  return new ProcessError("aborted", "The start was called off.", {
     cause: signal.reason,
   });
 }
@@ -37,14 +37,14 @@ function aborted(signal: AbortSignal): DevnetError {
  * @param patience how long
  * @param what what the wait was for, as the end of the sentence "Waited 5 s in vain for …"
  * @returns what `work` resolves to
- * @throws DevnetError `timed-out` or `aborted`; what `work` rejects with
+ * @throws ProcessError `timed-out` or `aborted`; what `work` rejects with
  */
 export async function within<T>(work: Promise<T>, patience: Patience, what: string): Promise<T> {
   const { signal, clock = realClock, deadlineMs } = patience;
   throwIfAborted(signal);
   const { promise: cut, reject } = Promise.withResolvers<never>();
   const timer = clock.setTimer(clock.now() + deadlineMs, () => {
-    reject(new DevnetError("timed-out", `Waited ${deadlineMs / 1_000} s in vain for ${what}.`));
+    reject(new ProcessError("timed-out", `Waited ${deadlineMs / 1_000} s in vain for ${what}.`));
   });
   const onAbort = (): void => {
     if (signal !== undefined) reject(aborted(signal));
@@ -63,7 +63,7 @@ export async function within<T>(work: Promise<T>, patience: Patience, what: stri
  *
  * @param ms how long, in milliseconds
  * @param patience whose clock and signal count; its deadline does not
- * @throws DevnetError `aborted`
+ * @throws ProcessError `aborted`
  */
 export async function pause(ms: number, patience: Omit<Patience, "deadlineMs">): Promise<void> {
   const { signal, clock = realClock } = patience;
@@ -86,7 +86,7 @@ export async function pause(ms: number, patience: Omit<Patience, "deadlineMs">):
  * @param patience how long in all
  * @param what what the wait is for, as the end of the sentence "Waited 5 s in vain for …"
  * @returns the first answer
- * @throws DevnetError `timed-out` or `aborted`; what `ask` throws
+ * @throws ProcessError `timed-out` or `aborted`; what `ask` throws
  */
 export async function poll<T>(
   ask: () => Promise<T | undefined>,
@@ -100,7 +100,7 @@ export async function poll<T>(
     throwIfAborted(patience.signal);
     const left = last - clock.now();
     if (left <= 0) {
-      throw new DevnetError("timed-out", `Waited ${deadlineMs / 1_000} s in vain for ${what}.`);
+      throw new ProcessError("timed-out", `Waited ${deadlineMs / 1_000} s in vain for ${what}.`);
     }
     const answer = await within(ask(), { ...patience, deadlineMs: left }, what);
     if (answer !== undefined) return answer;

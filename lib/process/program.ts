@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { access, constants, realpath, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { DevnetError } from "./error.ts";
+import { ProcessError } from "./error.ts";
 
 /** Making an authority's keys takes 2 s; a machine under load needs more. */
 const RUN_MS_MAX = 60_000;
@@ -35,7 +35,7 @@ export async function findProgram(
  * @param names the programs' file names
  * @param path the folders to look in, as in `PATH`; this process's own by default
  * @returns their absolute paths, in order
- * @throws DevnetError `program-missing`, naming every one that is missing and how to install it
+ * @throws ProcessError `program-missing`, naming every one that is missing and how to install it
  */
 export async function requirePrograms<const Names extends readonly string[]>(
   names: Names,
@@ -44,7 +44,7 @@ export async function requirePrograms<const Names extends readonly string[]>(
   const found = await Promise.all(names.map((name) => findProgram(name, path)));
   const missing = names.filter((_, index) => found[index] === undefined);
   if (missing.length > 0) {
-    throw new DevnetError(
+    throw new ProcessError(
       "program-missing",
       `Not on this machine: ${missing.join(", ")}; install with: apt-get install tor monero`,
     );
@@ -72,7 +72,7 @@ export async function programIdentity(program: string): Promise<string> {
  * @param arguments_ its arguments
  * @param options `input`: what it reads on standard input; `home`: its home directory
  * @returns what it wrote to standard output, trimmed
- * @throws DevnetError `program-exited` with what it wrote to standard error
+ * @throws ProcessError `program-exited` with what it wrote to standard error
  */
 export async function runProgram(
   program: string,
@@ -93,7 +93,7 @@ export async function runProgram(
         }
         const said = stderr.trim().split("\n").at(-1) ?? "";
         reject(
-          new DevnetError("program-exited", `${program} failed: ${said || error.message}`, {
+          new ProcessError("program-exited", `${program} failed: ${said || error.message}`, {
             cause: error,
           }),
         );

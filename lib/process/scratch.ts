@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child, type ChildOptions } from "./child.ts";
 import { type Patience, within } from "./deadline.ts";
-import { DevnetError } from "./error.ts";
+import { ProcessError } from "./error.ts";
 
 /** How to make a scratch directory. */
 export interface ScratchOptions {
@@ -94,7 +94,7 @@ export class Scratch {
    * Makes a directory and the janitor that removes it.
    *
    * @param options where
-   * @throws DevnetError `directory` when none can be made there, `timed-out` or `aborted`
+   * @throws ProcessError `directory` when none can be made there, `timed-out` or `aborted`
    */
   static async create(options: ScratchOptions = {}): Promise<Scratch> {
     const { parent = tmpdir(), alsoRemove = [], signal } = options;
@@ -115,7 +115,7 @@ export class Scratch {
     });
     const patience: Patience = { deadlineMs: JANITOR_START_MS_MAX, signal };
     const failed = exited.then((): never => {
-      throw new DevnetError("directory", `No directory can be made in "${parent}"; set TMPDIR.`);
+      throw new ProcessError("directory", `No directory can be made in "${parent}"; set TMPDIR.`);
     });
     try {
       const directory = await within(Promise.race([line, failed]), patience, "a directory");
@@ -149,13 +149,13 @@ export class Scratch {
    * Starts a daemon that ends with this process.
    *
    * @param options what to run
-   * @throws DevnetError `not-up` after `close`, `program-exited` when it can't be started
+   * @throws ProcessError `not-up` after `close`, `program-exited` when it can't be started
    */
   spawn(options: Omit<ChildOptions, "registry">): Child {
     if (this.#closing !== undefined) {
-      throw new DevnetError(
+      throw new ProcessError(
         "not-up",
-        `${options.name} was to start in a network that is stopping.`,
+        `${options.name} was to start where everything is stopping.`,
       );
     }
     const registry = this.path(".children");

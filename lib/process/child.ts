@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { type Patience, within } from "./deadline.ts";
-import { DevnetError } from "./error.ts";
+import { ProcessError } from "./error.ts";
 
 /** How a child ended: by itself with a code, or by a signal. */
 export interface ChildExit {
@@ -42,7 +42,7 @@ interface LineWaiter {
 }
 
 /**
- * A daemon of a private network: its output in a bounded buffer, its end observed.
+ * A program that runs beside us: its output in a bounded buffer, its end observed.
  *
  * Made by `Scratch.spawn`, whose janitor ends it when this process is gone.
  */
@@ -77,7 +77,7 @@ export class Child {
    * Starts a program in a session of its own, so that a terminal's Ctrl-C reaches only us.
    *
    * @param options what to run
-   * @throws DevnetError `program-exited` when the shell could not be started
+   * @throws ProcessError `program-exited` when the shell could not be started
    */
   static start(options: ChildOptions): Child {
     const { name, program, directory, registry } = options;
@@ -90,7 +90,7 @@ export class Child {
     });
     if (process_.pid === undefined) {
       process_.once("error", () => undefined);
-      throw new DevnetError("program-exited", `${name} could not be started with /bin/sh.`);
+      throw new ProcessError("program-exited", `${name} could not be started with /bin/sh.`);
     }
     return new Child(name, process_);
   }
@@ -116,7 +116,7 @@ export class Child {
    * @param pattern what the line holds; without the `g` flag
    * @param patience how long to wait
    * @returns the match
-   * @throws DevnetError `timed-out`, `aborted`, or `program-exited` with its last lines
+   * @throws ProcessError `timed-out`, `aborted`, or `program-exited` with its last lines
    */
   async line(pattern: RegExp, patience: Patience): Promise<RegExpMatchArray> {
     for (const line of this.#lines) {
@@ -137,7 +137,7 @@ export class Child {
    * The result of `work`, unless the child ends first.
    *
    * @param work something that needs the child to run
-   * @throws DevnetError `program-exited` with its last lines; what `work` rejects with
+   * @throws ProcessError `program-exited` with its last lines; what `work` rejects with
    */
   async alive<T>(work: Promise<T>): Promise<T> {
     return await Promise.race([
@@ -145,7 +145,7 @@ export class Child {
       this.exited.then((exit): never => {
         const how = exit.signal ?? `code ${exit.code}`;
         const last = this.#lines.slice(-QUOTED_LINES_MAX).join(" | ") || "nothing";
-        throw new DevnetError("program-exited", `${this.name} ended (${how}); it said: ${last}`);
+        throw new ProcessError("program-exited", `${this.name} ended (${how}); it said: ${last}`);
       }),
     ]);
   }
