@@ -8,6 +8,8 @@ export interface ReadyReport {
   readonly dataDir: string;
   readonly rpc: { readonly host: string; readonly port: number };
   readonly inbound: readonly { readonly host: string; readonly port: number }[];
+  /** Name and port of the node's own service, where it keeps one. */
+  readonly service: string | undefined;
   readonly peers: number;
   readonly schedule: string;
   readonly noiseBytesPerSecond: number;
@@ -35,6 +37,7 @@ export class NodeReport {
         data_dir: ready.dataDir,
         rpc: ready.rpc,
         inbound: ready.inbound,
+        ...(ready.service === undefined ? {} : { service: ready.service }),
         peers: ready.peers,
         noise: { schedule: ready.schedule, bytes_per_second: ready.noiseBytesPerSecond },
         restored: ready.restored,
@@ -47,6 +50,9 @@ export class NodeReport {
       ...ready.inbound.map(
         (place) => `  inbound      ${hostOf(place)}, for a hidden service to forward to`,
       ),
+      ...(ready.service === undefined
+        ? []
+        : [`  own address  ${ready.service}, an onion service that the node keeps up`]),
       ...(ready.peers > 0 ? [`  peers        ${ready.peers} to dial`] : []),
       ...(ready.peers > 0
         ? [

@@ -23,6 +23,8 @@ import {
   parseTxProxy,
   type TxProxy,
 } from "../lib/zone/option.ts";
+import { zoneProfiles } from "../lib/zone/profile.ts";
+import { readTorRequest, type TorRequest } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A node's settings, read and checked. */
@@ -31,6 +33,8 @@ export interface NodeSettings {
   readonly dataDir: string;
   readonly proxies: readonly TxProxy[];
   readonly inbound: readonly AnonymousInbound[];
+  /** The onion service that the node makes and keeps up itself. */
+  readonly ownService: OwnServiceSettings | undefined;
   readonly peers: readonly {
     readonly address: Address<AnonymityZone>;
     readonly kind: TargetKind;
@@ -42,6 +46,15 @@ export interface NodeSettings {
   readonly timedSyncMs: number;
   /** Worth telling before the node starts. */
   readonly warnings: readonly string[];
+}
+
+/** How the node's own onion service is kept up. */
+export interface OwnServiceSettings {
+  readonly tor: TorRequest;
+  /** Inbound links at the most. */
+  readonly inboundMax: number;
+  /** Whether it stays in tor when the node stops. */
+  readonly detached: boolean;
 }
 
 /** The values of every option, as texts, in the order in which they were given. */
@@ -58,9 +71,11 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
   const warnings: string[] = [];
   const proxies = readProxies(texts, warnings);
   const inbound = readInbound(texts, network, warnings);
+  const dataDir = last(texts, "data-dir") ?? join(homedir(), ".anonctl", network.name);
+  const ownService = readOwnService(texts, inbound, dataDir);
   const peers = readPeers(texts, network, proxies, warnings);
   const schedule = readSchedule(texts, network);
-  if (proxies.length === 0 && inbound.length === 0) {
+  if (proxies.length === 0 && inbound.length === 0 && ownService === undefined) {
     throw new UsageError(
       "bad-option",
       "The node has no zone: give --tx-proxy tor,127.0.0.1:9050 with a peer, or --anonymous-inbound.",
@@ -74,9 +89,10 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
   }
   return {
     network,
-    dataDir: last(texts, "data-dir") ?? join(homedir(), ".anonctl", network.name),
+    dataDir,
     proxies,
     inbound,
+    ownService,
     peers,
     rpc: readRpc(texts, network, warnings),
     schedule,
@@ -126,9 +142,9 @@ function readProxies(texts: OptionTexts, warnings: string[]): TxProxy[] {
 }
 
 function readInbound(texts: OptionTexts, network: Network, warnings: string[]): AnonymousInbound[] {
-  const inbound = (texts.get("anonymous-inbound") ?? []).map((text) =>
-    parseAnonymousInbound(text, network.torPort),
-  );
+  const inbound = (texts.get("anonymous-inbound") ?? [])
+    .filter((text) => !OWN_SERVICE.test(text))
+    .map((text) => parseAnonymousInbound(text, network.torPort));
   for (const [index, { zone, listen }] of inbound.entries()) {
     if (inbound.findIndex((other) => other.zone === zone) < index) {
       throw new UsageError(
@@ -143,6 +159,64 @@ function readInbound(texts: OptionTexts, network: Network, warnings: string[]): 
     }
   }
   return inbound;
+}
+
+/** `auto`, and how many links. */
+const OWN_SERVICE = /^auto(?:,|$)/;
+
+function readOwnService(
+  texts: OptionTexts,
+  inbound: readonly AnonymousInbound[],
+  dataDir: string,
+): OwnServiceSettings | undefined {
+  const [text, second] = (texts.get("anonymous-inbound") ?? []).filter((one) =>
+    OWN_SERVICE.test(one),
+  );
+  const detached = isOn(texts, "detach");
+  const tor = readTorRequest(
+    {
+      ...textOf(texts, "control", "control"),
+      ...textOf(texts, "control-password-file", "controlPasswordFile"),
+      ...textOf(texts, "cookie-file", "cookieFile"),
+    },
+    dataDir,
+  );
+  if (text === undefined) {
+    if (!detached && !tor.given) return undefined;
+    throw new UsageError(
+      "bad-option",
+      `--${detached ? "detach" : "control"} and the like are for the node's own service; add --anonymous-inbound auto.`,
+    );
+  }
+  if (second !== undefined || inbound.some(({ zone }) => zone === "tor")) {
+    throw new UsageError(
+      "bad-option",
+      "--anonymous-inbound auto is of the tor zone, which is named twice; give each zone once.",
+    );
+  }
+  const [, max, ...more] = text.split(",");
+  const inboundMax =
+    max === undefined
+      ? zoneProfiles.tor.inboundMaxDefault
+      : /^[0-9]{1,4}$/.test(max)
+        ? Number(max)
+        : 0;
+  if (inboundMax > 0 && more.length === 0) return { tor, inboundMax, detached };
+  throw new UsageError(
+    "bad-option",
+    `--anonymous-inbound ${text} is not auto or auto,MAX with a number of links from 1 to 9999.`,
+  );
+}
+
+function textOf<Key extends string>(
+  texts: OptionTexts,
+  name: string,
+  key: Key,
+): { readonly [K in Key]?: string } {
+  const text = last(texts, name);
+  const found: { [K in Key]?: string } = {};
+  if (text !== undefined) found[key] = text;
+  return found;
 }
 
 function readPeers(

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { Command } from "commander";
+import { formatAddress } from "../lib/address/address.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
 import { FRAME_BYTES } from "../lib/levin/frame.ts";
 import { formatSchedule, meanInterval } from "../lib/padding/schedule.ts";
@@ -16,6 +17,7 @@ import { anonymityZones } from "../lib/zone/profile.ts";
 import { readConfigFile } from "./config-file.ts";
 import { addNodeOptions, collectTexts, type NodeOptionValues } from "./node-options.ts";
 import { NodeReport } from "./node-report.ts";
+import { NodeService } from "./node-service.ts";
 import { type NodeSettings, readNodeSettings } from "./node-settings.ts";
 import { Exit } from "./run.ts";
 
@@ -26,6 +28,9 @@ Examples:
 
   Take connections that a hidden service forwards, and nothing else:
   $ anonctl node --anonymous-inbound NAME.onion:18083,127.0.0.1:18083
+
+  The same with an onion service that the node makes and keeps up itself:
+  $ anonctl node --anonymous-inbound auto
 
   Then hand it a signed transaction (a wallet writes one with do_not_relay):
   $ curl http://127.0.0.1:18081/send_raw_transaction -d '{"tx_as_hex":"..."}'
@@ -64,7 +69,10 @@ export function nodeCommand(): Command {
   });
 }
 
-async function runNode(settings: NodeSettings, report: NodeReport): Promise<void> {
+async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
+  const service = NodeService.of(given);
+  const inbound = [...given.inbound, ...(service === undefined ? [] : [service.inbound])];
+  const settings = { ...given, inbound };
   const store = RelayStore.open(settings.dataDir, settings.network.name);
   try {
     const now = realClock.now();
@@ -89,8 +97,9 @@ async function runNode(settings: NodeSettings, report: NodeReport): Promise<void
       clock: realClock,
       notice: (notice) => report.notice(notice),
     });
-    await serve(settings, report, driver, restored.length);
+    await serve(settings, report, driver, restored.length, service);
   } finally {
+    await service?.close();
     store.close();
   }
 }
@@ -100,8 +109,10 @@ async function serve(
   report: NodeReport,
   driver: RelayDriver,
   restored: number,
+  service: NodeService | undefined,
 ): Promise<void> {
   const stopped = stopSignal();
+  await service?.connect((text, level) => report.notice({ kind: "notice", level, text }));
   const rpc = await RpcServer.listen({
     ...settings.rpc,
     driver,
@@ -111,11 +122,14 @@ async function serve(
   });
   try {
     await driver.start();
+    // Its listener is the last one.
+    await service?.publish(driver.listening.at(-1)?.port ?? 0);
     report.ready({
       network: settings.network.name,
       dataDir: settings.dataDir,
       rpc: { host: settings.rpc.host, port: rpc.port },
       inbound: driver.listening,
+      service: service === undefined ? undefined : formatAddress(service.inbound.address),
       peers: settings.peers.length,
       schedule: formatSchedule(settings.schedule),
       noiseBytesPerSecond: Math.round(
@@ -154,11 +168,13 @@ function zoneOf<Z extends AnonymityZone>(
   store: RelayStore,
 ): ZoneOptions {
   const remembered = store.tuple(zone);
+  const own = settings.inbound.find((one) => one.zone === zone);
   return {
     zone,
     targets: settings.peers.filter(({ address }) => address.zone === zone),
     outboundMax: settings.proxies.find((proxy) => proxy.zone === zone)?.outboundMax ?? 0,
-    inboundMax: settings.inbound.find((one) => one.zone === zone)?.inboundMax ?? 0,
+    inboundMax: own?.inboundMax ?? 0,
+    ...(own === undefined ? {} : { ownAddress: own.address }),
     timedSyncMs: settings.timedSyncMs,
     ...(remembered === undefined ? {} : { remembered }),
   };

@@ -179,9 +179,17 @@ export function timedSyncRequest(tuple: ChainTuple): LevinMessage {
   return { kind: "request", command: COMMAND.TIMED_SYNC, returnCode: 0, payload };
 }
 
-/** Our answer to a timed sync; its peer list is empty. @param tuple what we claim of our chain */
-export function timedSyncResponse(tuple: ChainTuple): LevinMessage {
-  const payload = encodeTimedSyncResponse({ payloadData: tuple, peers: [] });
+/**
+ * Our answer to a timed sync.
+ *
+ * @param tuple what we claim of our chain
+ * @param peers the peer list
+ */
+export function timedSyncResponse(
+  tuple: ChainTuple,
+  peers: readonly PeerEntry[] = [],
+): LevinMessage {
+  const payload = encodeTimedSyncResponse({ payloadData: tuple, peers: [...peers] });
   return { kind: "response", command: COMMAND.TIMED_SYNC, returnCode: 1, payload };
 }
 

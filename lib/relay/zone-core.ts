@@ -8,6 +8,7 @@ import { ChannelGroup } from "./channel-group.ts";
 import { type DialTarget, dialTargets, recordFailure } from "./dial-target.ts";
 import type { LinkEvent, LinkId } from "./event.ts";
 import { type Link, linkWakeAt, newLink, TIMED_SYNC_ANSWER_MS_MAX, TIMED_SYNC_MS } from "./link.ts";
+import { peersToldTo } from "./own-address.ts";
 import * as speech from "./speech.ts";
 import { ZoneChain } from "./zone-chain.ts";
 import type { ZoneContext, ZoneOptions } from "./zone-options.ts";
@@ -269,7 +270,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
       case "timed-sync-request":
         link.peerTuple = heard.tuple;
         link.syncs++;
-        this.#say(link, speech.timedSyncResponse(this.#chain.claim(link, heard.tuple)), now);
+        this.#answerTimedSync(link, heard.tuple, now);
         return;
       case "timed-sync-response":
         if (link.syncAnswerBy === undefined) break;
@@ -296,6 +297,11 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
         break;
     }
     this.#close(link, "peer", `it sent ${heard.kind}, which nobody asked for`, now);
+  }
+
+  #answerTimedSync(link: Link<Z>, tuple: ChainTuple, now: number): void {
+    const peers = peersToldTo(link, this.#options.ownAddress, this.#profile, this.#context.random);
+    this.#say(link, speech.timedSyncResponse(this.#chain.claim(link, tuple), peers), now);
   }
 
   #sendTimedSync(link: Link<Z>, now: number): void {

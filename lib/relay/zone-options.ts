@@ -23,6 +23,8 @@ export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
    * @default TIMED_SYNC_MS
    */
   readonly timedSyncMs?: number;
+  /** Where others reach us; told to peers that we dialed, who would not know us otherwise. */
+  readonly ownAddress?: Address<Z>;
 }
 
 /** What a zone takes from the relay around it. */
