@@ -12,6 +12,14 @@ const commands: Readonly<Record<string, { about: string; load: () => Promise<Loa
     about: "Relay Monero transactions over Tor or I2P inside noise",
     load: async () => (await import("./node.ts")).nodeCommand(),
   },
+  hs: {
+    about: "Make hidden services and keep them up",
+    load: async () => (await import("./hs.ts")).hsCommand(),
+  },
+  probe: {
+    about: "Tell whether an address can be reached, and which layer fails",
+    load: async () => (await import("./probe.ts")).probeCommand(),
+  },
   devnet: {
     about: "Run a private network on this machine, to try things on",
     load: async () => (await import("./devnet.ts")).devnetCommand(),
