@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Scratch } from "../lib/devnet/scratch.ts";
+import type { Scratch } from "../lib/process/scratch.ts";
 
 /**
  * Compiles the smallest program with the flags of scripts/build.mjs, once a run.

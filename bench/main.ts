@@ -2,13 +2,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { Scratch } from "../lib/devnet/scratch.ts";
+import { Scratch } from "../lib/process/scratch.ts";
 import { thisMachine } from "./machine.ts";
 import { documentOf, type Outcome, tableOf } from "./report.ts";
 import { type BenchContext, MissingProgram, type Row } from "./row.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
 import { inboundHandshakes } from "./rows/inbound-handshakes.ts";
 import { levinCodec } from "./rows/levin-codec.ts";
+import { probeMany } from "./rows/probe-many.ts";
+import { probeOnionprobe } from "./rows/probe-onionprobe.ts";
 import { socksConnects } from "./rows/socks-connects.ts";
 import { streamRelay } from "./rows/stream-relay.ts";
 import { versionStart } from "./rows/version-start.ts";
@@ -20,6 +22,8 @@ const rows: readonly Row[] = [
   versionStart,
   streamRelay,
   idleMemory,
+  probeMany,
+  probeOnionprobe,
 ];
 
 const USAGE = `Usage: npm run bench -- [--json] [--only NAME]...

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Child } from "../lib/devnet/child.ts";
-import { findProgram } from "../lib/devnet/program.ts";
-import type { Scratch } from "../lib/devnet/scratch.ts";
+import type { Child } from "../lib/process/child.ts";
+import { findProgram } from "../lib/process/program.ts";
+import type { Scratch } from "../lib/process/scratch.ts";
 import { MissingProgram } from "./row.ts";
 
 /** The repository's top folder. */

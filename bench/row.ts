@@ -1,4 +1,4 @@
-import type { Scratch } from "../lib/devnet/scratch.ts";
+import type { Scratch } from "../lib/process/scratch.ts";
 import type { Spread } from "./spread.ts";
 
 /** What a row has to measure with. */

@@ -3,9 +3,9 @@ import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typin
 import { Devnet, type DevnetOptions, MONERODS_MAX } from "../lib/devnet/devnet.ts";
 import type { DevnetDocument } from "../lib/devnet/document.ts";
 import { processStart } from "../lib/devnet/process-start.ts";
-import { findProgram } from "../lib/devnet/program.ts";
 import { type DevnetState, runningDevnets, runtimeDirectory } from "../lib/devnet/state.ts";
 import { takeDown } from "../lib/devnet/take-down.ts";
+import { findProgram } from "../lib/process/program.ts";
 import { upDetached } from "./devnet-detach.ts";
 import { describeDevnet, describeStatus, type StatusDocument } from "./devnet-text.ts";
 import { Exit } from "./run.ts";

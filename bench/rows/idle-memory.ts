@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { pickPorts, returnPorts } from "../../lib/devnet/ports.ts";
-import type { Scratch } from "../../lib/devnet/scratch.ts";
 import { SimulatedOnionNetwork } from "../../lib/devnet/simulated.ts";
+import type { Scratch } from "../../lib/process/scratch.ts";
 import { compiledHello } from "../hello.ts";
 import { type StartedNode, startNode } from "../programs.ts";
 import { MissingProgram, type Row } from "../row.ts";

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { Monerod } from "../../lib/devnet/monerod.ts";
 import { pickPorts, returnPorts } from "../../lib/devnet/ports.ts";
-import { findProgram } from "../../lib/devnet/program.ts";
 import { regtestChain } from "../../lib/devnet/regtest.ts";
-import type { Scratch } from "../../lib/devnet/scratch.ts";
 import { encodeMessage } from "../../lib/levin/frame.ts";
 import { COMMAND, encodeHandshakeRequest } from "../../lib/monero/message.ts";
 import { networks } from "../../lib/monero/network.ts";
+import { findProgram } from "../../lib/process/program.ts";
+import type { Scratch } from "../../lib/process/scratch.ts";
 import { handshakesPerSecond } from "../handshake-client.ts";
 import { startNode, startProgram } from "../programs.ts";
 import { MissingProgram, type Result, type Row } from "../row.ts";

@@ -34,7 +34,7 @@ describe("usage: exit code 2", () => {
     ["no command", [], ["Usage: anonctl COMMAND", "Examples:"]],
     ["an unknown command", ["relay"], ['"relay" is not a command', "node", "devnet", "--help"]],
     ["a command that every object has", ["toString"], ['"toString" is not a command']],
-    ["a command not built yet", ["probe"], ['"probe" is not a command']],
+    ["a command not built yet", ["peers"], ['"peers" is not a command']],
     ["an unknown option", ["node", "--tx-proxi", "x"], ["--tx-proxi"]],
     ["an option without its value", ["node", "--tx-proxy"], ["--tx-proxy"]],
     ["a word too many", idleNode("x", "more"), ["argument"]],

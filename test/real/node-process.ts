@@ -12,6 +12,7 @@ import { binary } from "./binary.ts";
 export interface NodeLine {
   readonly schema: string;
   readonly text?: string;
+  readonly service?: string;
   readonly rpc?: { readonly host: string; readonly port: number };
   readonly inbound?: readonly { readonly host: string; readonly port: number }[];
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { Scratch } from "../../lib/devnet/scratch.ts";
+import { Scratch } from "../../lib/process/scratch.ts";
 import { realClock } from "../../lib/runtime/clock.ts";
 import { SeededRandom, systemRandom } from "../../lib/runtime/random.ts";
 import {
