@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, expect } from "bun:test";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { pickPorts, portIsFree, returnPorts } from "../../lib/devnet/ports.ts";
+import { connect } from "node:net";
+import { pickPorts, returnPorts } from "../../lib/devnet/ports.ts";
 import { poll } from "../../lib/process/deadline.ts";
 import { Scratch } from "../../lib/process/scratch.ts";
 import { realClock } from "../../lib/runtime/clock.ts";
@@ -39,9 +40,15 @@ describe("our client at microsocks", () => {
   }
 
   async function listens(port: number): Promise<void> {
-    const taken = async (): Promise<true | undefined> =>
-      (await portIsFree(port)) ? undefined : true;
-    await poll(taken, 20, { deadlineMs: 10_000 }, "microsocks to listen");
+    // Not by trying to bind it: that would be in microsocks' way.
+    const answers = (): Promise<true | undefined> =>
+      new Promise((resolve) => {
+        const socket = connect(port, "127.0.0.1");
+        socket.once("connect", () => resolve(true));
+        socket.once("error", () => resolve(undefined));
+        socket.once("connect", () => socket.destroy());
+      });
+    await poll(answers, 20, { deadlineMs: 10_000 }, "microsocks to listen");
   }
 
   beforeAll(async () => {
