@@ -8,8 +8,10 @@ const NOWHERE = `http://${"a".repeat(52)}.b32.i2p/hosts.txt`;
 
 /** Where one router of a private network is and listens. */
 export interface I2pRouterConfig {
-  /** 1 for the floodfill. */
+  /** From 1 on. */
   readonly number: number;
+  /** Whether it keeps the network's lease sets. */
+  readonly floodfill: boolean;
   /** Its data directory. */
   readonly directory: string;
   /** Its address towards other routers, and the port there. */
@@ -24,12 +26,18 @@ export interface I2pRouterConfig {
  * Where the routers of a private network listen. All are in a namespace of their own, so their
  * ports never meet anybody else's.
  *
- * @param number 1 for the floodfill
+ * @param number from 1 on
  * @param directory its data directory
+ * @param floodfill whether it keeps the network's lease sets
  */
-export function i2pRouterConfig(number: number, directory: string): I2pRouterConfig {
+export function i2pRouterConfig(
+  number: number,
+  directory: string,
+  floodfill: boolean,
+): I2pRouterConfig {
   return {
     number,
+    floodfill,
     directory,
     host: `198.18.0.${number}`,
     port: 9_700 + number,
@@ -51,14 +59,15 @@ export function i2pRouterConfig(number: number, directory: string): I2pRouterCon
  * @see https://i2pd.readthedocs.io/en/latest/user-guide/configuration/
  */
 export function i2pdConf(config: I2pRouterConfig): string {
-  const { number, host, port, samPort, socksPort } = config;
+  const { floodfill, host, port, samPort, socksPort } = config;
   const none = ["inbound.length", "outbound.length"].map((key) => `${key} = 0`);
   const short = [...none, "inbound.quantity = 2", "outbound.quantity = 2"];
   return [
-    ...["log = stdout", "loglevel = warn", `netid = ${NETWORK_ID}`],
+    // A floodfill tells whose lease set it was given.
+    ...["log = stdout", `loglevel = ${floodfill ? "info" : "warn"}`, `netid = ${NETWORK_ID}`],
     ...["ipv4 = true", "ipv6 = false", "nat = false", "reservedrange = false", "bandwidth = X"],
     ...[`host = ${host}`, `address4 = ${host}`, `port = ${port}`],
-    `floodfill = ${number === 1}`,
+    `floodfill = ${floodfill}`,
     ...["[ntcp2]", "enabled = true", "published = true", "[ssu2]", "enabled = false"],
     ...["[reseed]", "threshold = 0", "urls =", "yggurls =", "verify = false"],
     ...["[exploratory]", ...short],

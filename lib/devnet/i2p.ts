@@ -14,9 +14,10 @@ import { NetworkNamespace, systemPath } from "./namespace.ts";
 /** How to start a private I2P network. */
 export interface PrivateI2pNetworkOptions {
   /**
-   * How many routers, 2 to 8. The first is the floodfill; services may live on it, but no client:
-   * i2pd misreads the lease sets that it stores itself. A service whose router is to be restarted
-   * wants a third.
+   * How many routers, 2 to 8. The first is a floodfill, and of four or more the last one too:
+   * i2pd asks no floodfill twice, so a lease set whose first delivery failed is lost for ten
+   * minutes where there is no second. Services may live on a floodfill, but no client: i2pd
+   * misreads the lease sets that it stores itself.
    */
   readonly routers: number;
   /**
@@ -84,6 +85,23 @@ export class PrivateI2pRouter {
   /** The last lines of its log. */
   get output(): readonly string[] {
     return this.#child.output;
+  }
+
+  /** Whether it keeps the network's lease sets. */
+  get floodfill(): boolean {
+    return this.#parts.config.floodfill;
+  }
+
+  /**
+   * Waits until this router, a floodfill, is given a lease set.
+   *
+   * @param name the service's name, 52 characters and ".b32.i2p"
+   * @param patience how long to wait
+   * @throws ProcessError `timed-out`, `aborted` or `program-exited`
+   */
+  async leaseSetOf(name: string, patience: Patience): Promise<void> {
+    const [hash = ""] = name.split(".", 1);
+    await this.#child.nextLine(new RegExp(`LeaseSet2? (added|updated): ${hash}`), patience);
   }
 
   /**
@@ -174,6 +192,19 @@ export class PrivateI2pNetwork {
     return this.#namespace.name;
   }
 
+  /**
+   * Waits until every floodfill is given a service's lease set. Who asks for a service before its
+   * new lease set is there gets the old one, and keeps it for up to ten minutes.
+   *
+   * @param name the service's name, 52 characters and ".b32.i2p"
+   * @param patience how long to wait
+   * @throws ProcessError `timed-out`, `aborted` or `program-exited`
+   */
+  async published(name: string, patience: Patience): Promise<void> {
+    const floodfills = this.routers.filter(({ floodfill }) => floodfill);
+    await Promise.all(floodfills.map((router) => router.leaseSetOf(name, patience)));
+  }
+
   /** Ends every router and what else runs inside, and removes the namespace. */
   async stop(): Promise<void> {
     await Promise.all(this.routers.map((router) => router.kill("SIGKILL")));
@@ -223,7 +254,11 @@ async function startAll(
   const { signal, clock, onProgress } = options;
   const patience: Patience = { deadlineMs: ROUTER_MS_MAX, signal, clock };
   const configs = Array.from({ length: options.routers }, (_, index) =>
-    i2pRouterConfig(index + 1, scratch.path(`i2p-${index + 1}`)),
+    i2pRouterConfig(
+      index + 1,
+      scratch.path(`i2p-${index + 1}`),
+      isFloodfill(index + 1, options.routers),
+    ),
   );
   const started: PrivateI2pRouter[] = [];
   for (const [index, config] of configs.entries()) {
@@ -232,6 +267,13 @@ async function startAll(
     started.push(await PrivateI2pRouter.start({ config, spawn, patience }));
   }
   return started;
+}
+
+/** From this many routers on there are two floodfills. */
+const SECOND_FLOODFILL_ROUTERS_MIN = 4;
+
+function isFloodfill(number: number, routers: number): boolean {
+  return number === 1 || (number === routers && routers >= SECOND_FLOODFILL_ROUTERS_MIN);
 }
 
 /** A router's directory, with what earlier routers tell of themselves in its network database. */

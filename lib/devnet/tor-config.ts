@@ -3,9 +3,12 @@ export const RELAYS = 3;
 /** Names of all that relay, the authority first; also the names of their data directories. */
 export const relayNames: readonly string[] = ["a0", "r1", "r2", "r3"];
 
-/** Seconds between two consensuses; one lives 168 times as long, seven days. */
-const VOTING_INTERVAL_S = 3_600;
-const CONSENSUS_INTERVALS = 168;
+/**
+ * Seconds between two consensuses, the longest that divides a day and does not trip an assertion of
+ * tor's; one lives 84 times as long, seven days.
+ */
+const VOTING_INTERVAL_S = 7_200;
+const CONSENSUS_INTERVALS = 84;
 /** The first vote's own interval; tor takes nothing shorter with the delays below. */
 const FIRST_VOTING_INTERVAL_S = 6;
 /** From the call for a vote to the first consensus: two delays of 2 s, and a second to hear it. */
@@ -31,6 +34,8 @@ export interface RelayConfig {
   readonly directory: string;
   /** An empty file: the relay's list of name servers. */
   readonly emptyFile: string;
+  /** Unix socket of its control port, in a directory of ours alone; none without. */
+  readonly controlSocket?: string | undefined;
 }
 
 /** A v3 onion service of a client. */
@@ -105,15 +110,18 @@ export function relayTorrc(config: RelayConfig): string {
     "ServerDNSDetectHijacking 0",
     "ServerDNSTestAddresses",
     "ServerDNSAllowBrokenConfig 1",
+    ...(config.controlSocket === undefined
+      ? []
+      : [`ControlSocket ${quoted(config.controlSocket)}`]),
   ]);
 }
 
 /**
  * The configuration of the authority, which is a relay too.
  *
- * A first vote that some relay came too late for would give a network without that relay for an
- * hour. So the authority starts idle, and is called for the vote, by this file written anew and a
- * SIGHUP, once every relay has made itself known.
+ * A first vote that some relay came too late for would give a network without that relay until the
+ * next one. So the authority starts idle, and is called for the vote, by this file written anew and
+ * a SIGHUP, once every relay has made itself known.
  *
  * @param config as for a relay
  * @param vote whether to vote now or wait for the call

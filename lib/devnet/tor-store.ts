@@ -19,12 +19,16 @@ import { relayNames, type TorAuthority } from "./tor-config.ts";
 
 /** Networks kept for use at the same time; more than these start from nothing each time. */
 const SLOTS_MAX = 4;
-/** A stored consensus with less time left than this is made anew. */
-const TIME_LEFT_MS_MIN = 3_600_000;
+/**
+ * A stored consensus with less time left than this is made anew. After that time tor asks every
+ * directory for a newer one, and takes those that have none for relays that are down, until too few
+ * are left for a circuit.
+ */
+const TIME_LEFT_MS_MIN = 1_200_000;
 /** Storing takes a fraction of a second; what is older was left by a process that was killed. */
 const LEFT_OVER_MS_MIN = 600_000;
 /** Part of the cache's name: raised whenever the stored files change their meaning. */
-const STORE_FORMAT = 1;
+const STORE_FORMAT = 2;
 /** Months that the authority's certificate lives: more than any consensus, and tor takes 24. */
 const CERTIFICATE_MONTHS = 24;
 /** Longest record that is read. */
@@ -46,9 +50,9 @@ export interface TorBlueprint {
   readonly orPorts: readonly number[];
   /** Held by the process that runs this network, so that no second one runs it too. */
   readonly guardPort: number;
-  /** Unix times in milliseconds between which the stored consensus holds; 0 and 0 without one. */
+  /** Unix times in milliseconds between which the stored consensus is the newest; 0 and 0 without one. */
   readonly validAfterMs: number;
-  readonly validUntilMs: number;
+  readonly freshUntilMs: number;
 }
 
 /** A blueprint that this process may run, its files laid out in the run's own directory. */
@@ -108,7 +112,7 @@ export async function leaseNetwork(options: TorStoreOptions): Promise<TorLease> 
     if (guard === undefined) continue;
     const voted =
       blueprint.validAfterMs <= options.unixMs &&
-      blueprint.validUntilMs - TIME_LEFT_MS_MIN > options.unixMs;
+      blueprint.freshUntilMs - TIME_LEFT_MS_MIN > options.unixMs;
     const laidOut = await layOut(slot, options.runDirectory, voted).then(
       () => true,
       () => false,
@@ -133,7 +137,7 @@ async function readBlueprint(slot: string): Promise<TorBlueprint | undefined> {
 function blueprintFrom(value: unknown): TorBlueprint | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const record = value as Partial<TorBlueprint>;
-  const { authority, orPorts, guardPort, validAfterMs, validUntilMs } = record;
+  const { authority, orPorts, guardPort, validAfterMs, freshUntilMs } = record;
   const complete =
     typeof authority?.orPort === "number" &&
     typeof authority.directoryPort === "number" &&
@@ -143,9 +147,9 @@ function blueprintFrom(value: unknown): TorBlueprint | undefined {
     orPorts.length === relayNames.length &&
     typeof guardPort === "number" &&
     typeof validAfterMs === "number" &&
-    typeof validUntilMs === "number";
+    typeof freshUntilMs === "number";
   if (!complete) return undefined;
-  return { authority, orPorts, guardPort, validAfterMs, validUntilMs };
+  return { authority, orPorts, guardPort, validAfterMs, freshUntilMs };
 }
 
 async function holdBlueprint(blueprint: TorBlueprint): Promise<Server | undefined> {
@@ -203,7 +207,7 @@ async function newNetwork(options: TorStoreOptions): Promise<TorLease> {
     orPorts,
     guardPort,
     validAfterMs: 0,
-    validUntilMs: 0,
+    freshUntilMs: 0,
   };
   return { blueprint, voted: false, guard, slot: undefined };
 }
@@ -235,8 +239,8 @@ async function makeAuthorityKeys(
   return { v3Identity: found?.[1] ?? "", fingerprint };
 }
 
-/** The consensus file's own words for when it holds. */
-const VALID_TIMES = /^valid-after (\S+ \S+)$[\s\S]*?^valid-until (\S+ \S+)$/m;
+/** The consensus file's own words for when it is the newest. */
+const VALID_TIMES = /^valid-after (\S+ \S+)$[\s\S]*?^fresh-until (\S+ \S+)$/m;
 
 /**
  * Keeps a network that has voted for later runs. What cannot be kept is not: the cache is only
@@ -261,7 +265,7 @@ export async function storeNetwork(options: TorStoreOptions, lease: TorLease): P
     const blueprint: TorBlueprint = {
       ...lease.blueprint,
       validAfterMs: Date.parse(`${after.replace(" ", "T")}Z`),
-      validUntilMs: Date.parse(`${until.replace(" ", "T")}Z`),
+      freshUntilMs: Date.parse(`${until.replace(" ", "T")}Z`),
     };
     await writeFile(join(fresh, "network.json"), `${JSON.stringify(blueprint)}\n`);
     await moveIn(fresh, store, lease.slot);

@@ -19,6 +19,7 @@ import {
   relayNames,
   relayTorrc,
 } from "./tor-config.ts";
+import { TorStir } from "./tor-stir.ts";
 import { leaseNetwork, storeNetwork, type TorLease, type TorStoreOptions } from "./tor-store.ts";
 
 /** A client to start with the network. */
@@ -157,6 +158,7 @@ interface TorPrograms {
 interface RunningRelays {
   readonly children: readonly Child[];
   readonly guard: Server;
+  readonly stir?: TorStir | undefined;
 }
 
 interface RunningNetwork {
@@ -193,16 +195,18 @@ async function startOnce(
     },
   };
   let ports: number[] = [];
+  let stir: TorStir | undefined;
   try {
     const children = await spawnRelays(lease, programs.tor, runDirectory, host, clock);
     ports = await pickPorts(2 * options.clients.length, random);
     await relaysReady(lease, children, runDirectory, { ...options, clock });
     if (!lease.voted) await storeNetwork(store, lease);
+    stir = await startStir(lease, runDirectory, clock);
     onProgress?.(`waiting for ${options.clients.length} Tor clients`);
     const clients = await startClients(options, programs.tor, lease, host, runDirectory, ports);
-    return { running: { children, guard: lease.guard }, clients, ports };
+    return { running: { children, guard: lease.guard, stir }, clients, ports };
   } catch (error) {
-    await stopRelays({ children: spawned, guard: lease.guard });
+    await stopRelays({ children: spawned, guard: lease.guard, stir });
     returnPorts(ports);
     const stale = lease.voted && lease.slot !== undefined && error instanceof Fault;
     if (!stale || error.code === "aborted") throw error;
@@ -219,7 +223,31 @@ function relayConfig(lease: TorLease, runDirectory: string, index: number): Rela
     orPort: lease.blueprint.orPorts[index] ?? 0,
     directory: join(runDirectory, nickname),
     emptyFile: join(runDirectory, "empty"),
+    controlSocket: controlSocketOf(runDirectory, nickname),
   };
+}
+
+/** What a Unix socket's address holds, less the NUL at its end. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+function controlSocketOf(runDirectory: string, nickname: string): string | undefined {
+  const path = join(runDirectory, nickname, "control");
+  return Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX ? undefined : path;
+}
+
+/** A directory of a very long name has no room for the sockets: the network stays quiet then. */
+async function startStir(
+  lease: TorLease,
+  runDirectory: string,
+  clock: Clock,
+): Promise<TorStir | undefined> {
+  const sockets = relayNames.flatMap((_, index) => {
+    const { controlSocket } = relayConfig(lease, runDirectory, index);
+    return controlSocket === undefined ? [] : [controlSocket];
+  });
+  return sockets.length < relayNames.length
+    ? undefined
+    : await TorStir.start(sockets, relayNames, clock);
 }
 
 async function spawnRelays(
@@ -323,6 +351,7 @@ async function startClients(
 }
 
 async function stopRelays(running: RunningRelays): Promise<void> {
+  await running.stir?.stop();
   await Promise.all(running.children.map((child) => child.destroy()));
   running.guard.close();
 }

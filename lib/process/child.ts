@@ -123,6 +123,18 @@ export class Child {
       const match = line.match(pattern);
       if (match !== null) return match;
     }
+    return await this.nextLine(pattern, patience);
+  }
+
+  /**
+   * Waits for a line of output that comes after the call.
+   *
+   * @param pattern what the line holds; without the `g` flag
+   * @param patience how long to wait
+   * @returns the match
+   * @throws ProcessError as `line`
+   */
+  async nextLine(pattern: RegExp, patience: Patience): Promise<RegExpMatchArray> {
     const { promise, resolve } = Promise.withResolvers<RegExpMatchArray>();
     const waiter: LineWaiter = { pattern, found: resolve };
     this.#waiters.add(waiter);

@@ -7,10 +7,10 @@ import {
 } from "./authentication.ts";
 import type { ClientAuthKey } from "./client-auth.ts";
 import { ControlConnection } from "./control-connection.ts";
+import { showWhoWeAre } from "./control-login.ts";
 import { type ControlReply, encodeCommand } from "./control-message.ts";
 import { type ControlPlace, placeText } from "./control-place.ts";
 import { quotable, quote } from "./control-text.ts";
-import { readCookieFile } from "./cookie-file.ts";
 import { TorError, type TorErrorCode } from "./error.ts";
 import { type BootstrapStatus, parseBootstrap, parseEvent, type TorEvent } from "./event.ts";
 import { NewNymPacer } from "./new-nym.ts";
@@ -128,7 +128,7 @@ export class ControlClient {
     signal?.addEventListener("abort", onAbort, { once: true });
     const authentication = new ControlAuthentication({ ...options, random });
     try {
-      const protocol = await authenticate(connection, authentication);
+      const protocol = await showWhoWeAre(connection, authentication);
       return new ControlClient(connection, protocol, authentication.method, clock);
     } catch (error) {
       const reason = connection.reason ?? error;
@@ -295,6 +295,30 @@ export class ControlClient {
   }
 
   /**
+   * Has tor build a circuit; it is under way when this resolves.
+   *
+   * @param path the relays' names or fingerprints, the first hop first
+   * @returns the circuit's number
+   * @throws TorError `command-refused`, `malformed-reply`
+   */
+  async extendCircuit(path: readonly string[]): Promise<number> {
+    const reply = await this.#ask(["EXTENDCIRCUIT", "0", path.join(",")]);
+    const number = /^EXTENDED (\d{1,10})$/.exec(reply.lines.at(-1)?.text ?? "")?.[1];
+    if (number !== undefined) return Number(number);
+    throw new TorError("malformed-reply", "Tor does not say which circuit it builds.");
+  }
+
+  /**
+   * Has tor close a circuit.
+   *
+   * @param circuit its number
+   * @throws TorError `command-refused` where there is none of that number
+   */
+  async closeCircuit(circuit: number): Promise<void> {
+    await this.#ask(["CLOSECIRCUIT", String(circuit)]);
+  }
+
+  /**
    * Sets options of tor's back to their defaults.
    *
    * @param keys names of options
@@ -359,22 +383,6 @@ export class ControlClient {
     throw new TorError(code, `Tor refused ${name}: ${reply.code} ${said}.`, {
       replyCode: reply.code,
     });
-  }
-}
-
-async function authenticate(
-  connection: ControlConnection,
-  authentication: ControlAuthentication,
-): Promise<ProtocolInfo> {
-  let name = "PROTOCOLINFO";
-  let reply = await connection.send(authentication.start(), name);
-  for (;;) {
-    let step = authentication.receive(reply);
-    if (step.kind === "cookie") step = authentication.cookie(await readCookieFile(step.path));
-    if (step.kind === "done") return step.protocol;
-    if (step.kind === "cookie") throw new TorError("cookie-wrong", "Tor's cookie was not taken.");
-    name = name === "PROTOCOLINFO" ? "AUTHCHALLENGE or AUTHENTICATE" : "AUTHENTICATE";
-    reply = await connection.send(step.command, name);
   }
 }
 

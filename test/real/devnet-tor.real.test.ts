@@ -118,8 +118,8 @@ test(
     expect(user.socksPort).toBe(before.socks);
     expect(user.pid).not.toBe(before.pid);
     expect(host.pid).not.toBe(before.hostPid);
-    // Whether a service is reached again after a kill is tor's affair, and asked where it matters.
     expect(host.onions[0]).toBe(onion);
+    await network.reachable(onion, 80, { through: user, deadlineMs: 60_000 });
     expect([user.running, host.running]).toEqual([true, true]);
   },
   TEST_MS_MAX,

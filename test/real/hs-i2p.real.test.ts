@@ -32,7 +32,7 @@ describeAsRoot("an I2P service of anonctl's", () => {
   let lastWords = "";
 
   beforeAll(async () => {
-    network = await PrivateI2pNetwork.start({ routers: 4 });
+    network = await PrivateI2pNetwork.start({ routers: 5 });
     const [program = "", ...words] = network.wrapper;
     const script = join(import.meta.dir, "greeter-program.ts");
     server = spawn(program, [...words, process.execPath, script, HELLO], {
@@ -110,9 +110,11 @@ describeAsRoot("an I2P service of anonctl's", () => {
       );
       expect(await watch.exited).toBe(0);
       await router(2).restart();
+      const published = network.published(name, { deadlineMs: SESSION_MS_MAX });
       await serving.state("waiting", 1, SESSION_MS_MAX);
       await serving.state("up", 2, SESSION_MS_MAX);
-      // Router 3 holds the lease set of before for up to ten minutes.
+      // Router 3 holds the lease set of before for up to ten minutes, and so would router 4.
+      await published;
       expect(await greeted(4, name)).toBe(HELLO);
       const list = new HsProcess(["list", ...kept]);
       await list.exited;

@@ -101,8 +101,6 @@ describe("a node with an onion service of its own", () => {
     await host.restart({ deadlineMs: UP_MS_MAX });
     const [name = "", port] = before.split(":");
     expect((await hs("watch", name, "--timeout", "60s", ...controlOf(host))).code).toBe(0);
-    // A tor that knows the dead introduction points may try them for minutes: ask one that doesn't.
-    await user.restart({ deadlineMs: UP_MS_MAX });
     await network.reachable(name, Number(port), { through: user, deadlineMs: RETURN_MS_MAX });
     const other = await NodeProcess.start({
       arguments: [

@@ -89,8 +89,6 @@ describe("an onion service of anonctl's", () => {
     await host.restart({ deadlineMs: UP_MS_MAX });
     await serving.state("up", 2, UP_MS_MAX);
     expect((await hs("watch", address, "--timeout", "60s", ...controlOf(host))).code).toBe(0);
-    // A tor that knows the dead introduction points may try them for minutes: ask one that doesn't.
-    await user.restart({ deadlineMs: UP_MS_MAX });
     expect(await greetingOf(user, address, 80, 150_000)).toBe(HELLO);
     expect(await serving.end("SIGTERM")).toBe(0);
     expect(serving.states.at(-1)).toBe("down");

@@ -258,8 +258,6 @@ describe("a real Tor network", () => {
       () => heard.find((event) => event.type === "HS_DESC" && event.action === "UPLOADED"),
       60_000,
     );
-    // A tor that knows the dead introduction points may try them for minutes: ask one that doesn't.
-    await visitor.restart(PATIENCE);
     expect(await visited(key.address, 150_000)).toBe(GREETING);
     console.log(
       `tor up again after ${Math.round(startedMs)} ms, the service after ${Math.round(realClock.now() - began)} ms`,
