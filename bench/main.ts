@@ -6,9 +6,11 @@ import { Scratch } from "../lib/process/scratch.ts";
 import { thisMachine } from "./machine.ts";
 import { documentOf, type Outcome, tableOf } from "./report.ts";
 import { type BenchContext, MissingProgram, type Row } from "./row.ts";
+import { captureStatistics } from "./rows/capture-statistics.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
 import { inboundHandshakes } from "./rows/inbound-handshakes.ts";
 import { levinCodec } from "./rows/levin-codec.ts";
+import { peerBook } from "./rows/peer-book.ts";
 import { probeMany } from "./rows/probe-many.ts";
 import { probeOnionprobe } from "./rows/probe-onionprobe.ts";
 import { socksConnects } from "./rows/socks-connects.ts";
@@ -24,6 +26,8 @@ const rows: readonly Row[] = [
   idleMemory,
   probeMany,
   probeOnionprobe,
+  captureStatistics,
+  peerBook,
 ];
 
 const USAGE = `Usage: npm run bench -- [--json] [--only NAME]...

@@ -27,7 +27,14 @@ export function probingThrough(socksPort: number, tor?: TorControlSight): ProbeO
     isolation,
   });
   return {
-    routes: { gates: { tor: gate }, direct: false, isolation, clock: realClock, tor },
+    routes: {
+      mode: "default",
+      gates: { tor: gate },
+      direct: false,
+      isolation,
+      clock: realClock,
+      tor,
+    },
     deadlines: defaultDeadlines,
     samples: 1,
     attemptsMax: 2,

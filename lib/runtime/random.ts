@@ -11,28 +11,27 @@ export interface RandomSource {
   uint32(): number;
 }
 
-/** How many bytes the operating system is asked for at once. */
-const POOL_BYTES = 4_096;
+/** How many 32-bit words the operating system is asked for at once. */
+const POOL_WORDS = 1_024;
 
 class SystemRandom implements RandomSource {
-  #pool = new Uint8Array(POOL_BYTES);
-  #used = POOL_BYTES;
+  readonly #pool = new Uint32Array(POOL_WORDS);
+  #used = POOL_WORDS;
 
   bytes(length: number): Uint8Array {
     return randomFillSync(new Uint8Array(length));
   }
 
   uint32(): number {
-    if (this.#used + 4 > POOL_BYTES) {
+    if (this.#used >= POOL_WORDS) {
       randomFillSync(this.#pool);
       this.#used = 0;
     }
-    const pool = this.#pool;
-    const at = this.#used;
-    this.#used += 4;
-    const [a = 0, b = 0, c = 0, d = 0] = pool.subarray(at, at + 4);
-    pool.fill(0, at, at + 4);
-    return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+    const at = this.#used++;
+    const word = this.#pool[at] ?? 0;
+    // What was drawn is not kept.
+    this.#pool[at] = 0;
+    return word;
   }
 }
 
