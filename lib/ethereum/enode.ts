@@ -1,7 +1,15 @@
 import { type Address, formatAddress, parseAddress } from "../address/address.ts";
-import { onionOf, parseRecord, publicAddressesOf } from "./enr.ts";
+import {
+  addressesOf,
+  type NodeRecord,
+  parseRecord,
+  type ReadOnionOptions,
+  recordPort,
+} from "./enr.ts";
+import { readPairText } from "./enr-pair.ts";
 import { EthereumError } from "./error.ts";
 import { checkPublicKey } from "./node-key.ts";
+import type { RlpItem } from "./rlp.ts";
 
 /** What an enode URL names. */
 export interface Enode {
@@ -77,6 +85,52 @@ export function formatEnode(enode: Enode): string {
 }
 
 /**
+ * The enode URLs of a record, since such a URL has room for one address: that of its onion name
+ * first, then IPv4, IPv6.
+ *
+ * @param record a record
+ * @param options how to read it
+ * @returns for {@link formatEnode}; empty where the record has no address with a TCP port. An onion
+ *   name has no discovery port, for discovery is UDP, which does not go over Tor
+ * @throws EthereumError as `addressesOf`
+ */
+export function enodesOf(record: NodeRecord, options: ReadOnionOptions = {}): Enode[] {
+  const { publicKey } = record;
+  const { onion, clearnet } = addressesOf(record, options);
+  const udp = recordPort(record, "udp");
+  const udp6 = record.pairs.has("udp6") ? recordPort(record, "udp6") : udp;
+  return [
+    ...(onion === undefined ? [] : [{ publicKey, address: onion, discoveryPort: 0 }]),
+    ...clearnet.map((address) => ({
+      publicKey,
+      address,
+      discoveryPort: address.kind === "ipv6" ? udp6 : udp,
+    })),
+  ];
+}
+
+/**
+ * The pairs with which a record says the same as an enode URL.
+ *
+ * @param enode what {@link parseEnode} gives
+ * @returns for `makeRecord`
+ * @throws EthereumError `enode-invalid` for a host that records have no pair for: a DNS name, an
+ *   I2P name; `onion3-invalid`
+ */
+export function enodePairs(enode: Enode): Record<string, RlpItem> {
+  const { address, discoveryPort } = enode;
+  const tcp = readPairText("tcp", String(address.port));
+  if (address.kind === "onion3") return { onion3: readPairText("onion3", address.host), tcp };
+  const udp = discoveryPort === 0 ? {} : { udp: readPairText("udp", String(discoveryPort)) };
+  if (address.kind === "ipv4") return { ip: readPairText("ip", address.host), tcp, ...udp };
+  if (address.kind === "ipv6") return { ip6: readPairText("ip6", address.host), tcp, ...udp };
+  throw new EthereumError(
+    "enode-invalid",
+    `"${address.host}" can't stand in a node record, which takes onion names and IP addresses; name one of those.`,
+  );
+}
+
+/**
  * Reads a node's name: an enode URL or a node record.
  *
  * @param text `enode://…` or `enr:…`
@@ -89,10 +143,9 @@ export function parseNode(text: string, options: ParseNodeOptions = {}): Ethereu
     return { publicKey, addresses: [address] };
   }
   const record = parseRecord(text);
-  const onion = onionOf(record, options);
-  const clear = publicAddressesOf(record);
+  const { onion, clearnet } = addressesOf(record, options);
   return {
     publicKey: record.publicKey,
-    addresses: onion === undefined ? clear : [onion, ...clear],
+    addresses: onion === undefined ? clearnet : [onion, ...clearnet],
   };
 }

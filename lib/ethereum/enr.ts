@@ -1,6 +1,7 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { base64urlnopad } from "@scure/base";
 import { type Address, isOfZone, makeAddress } from "../address/address.ts";
+import { AddressError } from "../address/error.ts";
 import { EthereumError, type EthereumErrorCode } from "./error.ts";
 import {
   COMPRESSED_KEY_BYTES,
@@ -23,6 +24,8 @@ import {
 
 /** A node's record of itself, whose signature was checked. */
 export interface NodeRecord {
+  /** The record as it was signed: RLP, at most 300 bytes. */
+  readonly bytes: Uint8Array;
   /** Grows with every change. */
   readonly sequence: bigint;
   /** Every pair, in the record's order; keys as Latin-1, so that no two become one. */
@@ -42,6 +45,14 @@ export interface ReadOnionOptions {
   readonly lenient?: boolean | undefined;
 }
 
+/** Where a record says that its node can be met. */
+export interface RecordAddresses {
+  /** The hidden address, if there is one. */
+  readonly onion?: Address<"tor">;
+  /** IPv4, then IPv6. */
+  readonly clearnet: readonly Address<"public">[];
+}
+
 /** Largest record; 300 bytes are allowed, 301 are not. */
 export const RECORD_BYTES_MAX = 300;
 /** The port of a node that names none. */
@@ -52,6 +63,8 @@ const RECORD_CHARACTERS_MAX = PREFIX.length + Math.ceil((RECORD_BYTES_MAX * 4) /
 const SIGNATURE_BYTES = 64;
 const SEQUENCE_BYTES_MAX = 8;
 const PORT_BYTES_MAX = 2;
+/** Signs that can be printed, but no space, no "=", and no "0x" before them. */
+const PLAIN_KEY = /^(?!0x)[!-<>-~]+$/i;
 const ONION3 = /^[a-z2-7]{56}\.onion$/;
 
 /**
@@ -66,7 +79,8 @@ export function parseRecord(text: string): NodeRecord {
     throw recordError("record-text", `does not begin with "${PREFIX}"`);
   }
   if (text.length > RECORD_CHARACTERS_MAX) {
-    throw recordError("record-too-large", `has ${text.length} characters`);
+    const bytes = Math.floor(((text.length - PREFIX.length) * 3) / 4);
+    throw recordError("record-too-large", `has ${bytes} bytes`);
   }
   return decodeRecord(decodeText(text.slice(PREFIX.length)));
 }
@@ -107,7 +121,7 @@ export function decodeRecord(bytes: Uint8Array): NodeRecord {
     throw recordError("record-signature", "is not signed by its own key");
   }
   const publicKey = asRecordError(() => expandKey(compressed));
-  return { sequence, pairs, publicKey, nodeId: nodeIdOf(publicKey) };
+  return { bytes: bytes.slice(), sequence, pairs, publicKey, nodeId: nodeIdOf(publicKey) };
 }
 
 function readPairs(items: readonly RlpItem[]): Map<string, RlpItem> {
@@ -117,10 +131,12 @@ function readPairs(items: readonly RlpItem[]): Map<string, RlpItem> {
     const key = Buffer.from(readRlpString(items[at])).toString("latin1");
     const value = items[at + 1];
     if (value === undefined) {
-      throw recordError("record-malformed", `has no value for "${key}"`);
+      throw recordError("record-malformed", `has no value for "${pairKeyText(key)}"`);
     }
     if (last !== undefined && key <= last) {
-      throw recordError("record-unsorted", `has "${key}" after "${last}"`);
+      const [now, before] = [pairKeyText(key), pairKeyText(last)];
+      const what = key === last ? `has "${now}" twice` : `has "${now}" after "${before}", unsorted`;
+      throw recordError("record-unsorted", what);
     }
     pairs.set(key, value);
     last = key;
@@ -128,10 +144,23 @@ function readPairs(items: readonly RlpItem[]): Map<string, RlpItem> {
   return pairs;
 }
 
+/**
+ * A key or a name as people are shown it: as it is where it is made of plain signs, in hexadecimal otherwise,
+ * so that no record can send a terminal control signs.
+ *
+ * @param key Latin-1, as a record's pairs have it
+ * @returns `0x` and digits for one that is empty, holds other signs, or begins with "0x" itself
+ */
+export function pairKeyText(key: string): string {
+  if (PLAIN_KEY.test(key)) return key;
+  return `0x${Buffer.from(key, "latin1").toString("hex")}`;
+}
+
 function checkedIdentity(pairs: ReadonlyMap<string, RlpItem>): Uint8Array {
   const scheme = textOf(pairs.get("id"));
   if (scheme !== "v4") {
-    throw recordError("record-identity", `has the identity scheme "${scheme ?? ""}", not "v4"`);
+    const shown = pairKeyText(scheme ?? "");
+    throw recordError("record-identity", `has the identity scheme "${shown}", not "v4"`);
   }
   return asRecordError(() => {
     const compressed = readRlpString(pairs.get("secp256k1"), COMPRESSED_KEY_BYTES);
@@ -155,8 +184,22 @@ export function onionOf(
 ): Address<"tor"> | undefined {
   const value = record.pairs.get("onion3");
   if (value === undefined) return undefined;
-  const port = portOf(record, "tcp");
+  const port = recordPort(record, "tcp");
   return readOnion(textOf(value) ?? "", port === 0 ? DEFAULT_TCP_PORT : port, options);
+}
+
+/**
+ * Every address that a record names, hidden and open ones apart.
+ *
+ * @param record a record
+ * @param options how to read it
+ * @throws EthereumError `onion3-invalid`, `record-malformed` when an address or a port is not one: a
+ *   record whose hidden name can't be read is never taken for one that has only open addresses
+ */
+export function addressesOf(record: NodeRecord, options: ReadOnionOptions = {}): RecordAddresses {
+  const onion = onionOf(record, options);
+  const clearnet = publicAddressesOf(record);
+  return onion === undefined ? { clearnet } : { onion, clearnet };
 }
 
 function readOnion(name: string, port: number, options: ReadOnionOptions): Address<"tor"> {
@@ -178,8 +221,8 @@ function readOnion(name: string, port: number, options: ReadOnionOptions): Addre
  * @throws EthereumError `record-malformed` when an address or a port is not one
  */
 export function publicAddressesOf(record: NodeRecord): Address<"public">[] {
-  const tcp = portOf(record, "tcp");
-  const tcp6 = record.pairs.has("tcp6") ? portOf(record, "tcp6") : tcp;
+  const tcp = recordPort(record, "tcp");
+  const tcp6 = record.pairs.has("tcp6") ? recordPort(record, "tcp6") : tcp;
   const addresses: Address<"public">[] = [];
   const add = (host: string | undefined, port: number): void => {
     if (host === undefined || port === 0) return;
@@ -202,7 +245,15 @@ function ipv6Text(bytes: Uint8Array): string {
   return (hex.match(/.{4}/g) ?? []).join(":");
 }
 
-function portOf(record: NodeRecord, key: string): number {
+/**
+ * The port that a pair names.
+ *
+ * @param record a record
+ * @param key `tcp`, `udp`, `tcp6`, `udp6`, ...
+ * @returns 0 when it names none
+ * @throws EthereumError `record-malformed`
+ */
+export function recordPort(record: NodeRecord, key: string): number {
   const value = record.pairs.get(key);
   if (value === undefined) return 0;
   return asRecordError(() => Number(readRlpInteger(value, PORT_BYTES_MAX)));
@@ -244,10 +295,11 @@ export function signRecord(content: RecordContent, privateKey: Uint8Array): Uint
   ];
   const signed = signRecoverably(keccak_256(encodeRlp(items)), privateKey);
   const bytes = encodeRlp([signed.subarray(0, SIGNATURE_BYTES), ...items]);
-  if (bytes.length > RECORD_BYTES_MAX) {
-    throw recordError("record-too-large", `has ${bytes.length} bytes`);
-  }
-  return bytes;
+  if (bytes.length <= RECORD_BYTES_MAX) return bytes;
+  throw new EthereumError(
+    "record-too-large",
+    `The node record would have ${bytes.length} bytes, more than the ${RECORD_BYTES_MAX} bytes allowed; leave a pair out.`,
+  );
 }
 
 /**
@@ -283,10 +335,9 @@ function recordError(
 }
 
 function invalidOnion(name: string, options?: { cause?: unknown }): EthereumError {
-  const shown = JSON.stringify(name.slice(0, RECORD_BYTES_MAX));
-  return new EthereumError(
-    "onion3-invalid",
-    `The node record's onion3 value ${shown} is no v3 onion name in lower case; the node has to mend it.`,
-    options,
-  );
+  const why =
+    options?.cause instanceof AddressError
+      ? `is refused: ${options.cause.message}`
+      : `"${pairKeyText(name)}" is no v3 onion name in lower case; the node has to mend it.`;
+  return new EthereumError("onion3-invalid", `The node record's onion3 value ${why}`, options);
 }

@@ -16,6 +16,11 @@ export type EthereumErrorCode =
   | "record-signature"
   | "onion3-invalid"
   | "key-invalid"
+  // what is to be written: a pair, a sequence number, with the key of another record
+  | "pair-invalid"
+  | "sequence-invalid"
+  | "record-other-key"
+  | "key-file"
   // a conversation: nothing came, it stopped half-way, it closed, it was something else
   | "silent"
   | "stalled"
@@ -40,6 +45,10 @@ const places: Partial<Record<EthereumErrorCode, FaultPlace>> = {
   "record-signature": "config",
   "onion3-invalid": "config",
   "key-invalid": "config",
+  "pair-invalid": "config",
+  "sequence-invalid": "config",
+  "record-other-key": "config",
+  "key-file": "local",
   aborted: "local",
   "handshake-over": "bug",
 };

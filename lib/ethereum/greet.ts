@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { EthereumError } from "./error.ts";
-import { type RlpxAnswer, type RlpxGreetingOptions, RlpxInitiator } from "./rlpx.ts";
+import { type RlpxGreetingOptions, RlpxInitiator } from "./rlpx.ts";
+import type { RlpxAnswer } from "./rlpx-link.ts";
 
 /** Whom to greet, as whom, and for how long. */
 export interface GreetOptions extends RlpxGreetingOptions {
@@ -110,7 +111,7 @@ class Conversation {
         this.#stream.write(step.bytes);
         step = this.#initiator.receive();
       }
-      if (step.kind === "done") this.#succeed(step.answer, step.farewell);
+      if (step.kind === "done") this.#succeed(step.answer, step.link.farewell());
     } catch (error) {
       this.#fail(error);
     }

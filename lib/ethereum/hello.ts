@@ -9,6 +9,7 @@ import {
   readRlpString,
   rlpInteger,
 } from "./rlp.ts";
+import { decodeSnappy, encodeSnappy } from "./snappy.ts";
 
 /** A protocol that a node speaks over RLPx, such as eth/68. */
 export interface Capability {
@@ -57,6 +58,8 @@ export const P2P_VERSION = 5;
 /** Longest integer in a Hello that is looked at; versions and ports are far smaller. */
 const INTEGER_BYTES_MAX = 6;
 const MESSAGE_ID_BYTES_MAX = 4;
+/** Longest content of a Disconnect that is looked at, unpacked: a reason in a list, and leeway. */
+const REASON_BYTES_MAX = 1_024;
 
 /** Source: devp2p `rlpx.md`, "Disconnect (0x01)". */
 const disconnectNames: ReadonlyMap<number, string> = new Map([
@@ -79,18 +82,29 @@ const disconnectNames: ReadonlyMap<number, string> = new Map([
 export const CLIENT_QUITTING = 0x08;
 
 /**
+ * What a reason's number stands for.
+ *
+ * @param code as on the wire
+ */
+export function disconnectReason(code: number): DisconnectReason {
+  return { code, name: disconnectNames.get(code) ?? "unknown" };
+}
+
+/**
  * Reads a message of the base protocol, as EIP-8 asks: what follows the known fields is ignored,
  * and so is the version.
  *
- * @param message number and content, not compressed
+ * @param message number and content
+ * @param peerVersion the peer's version of the base protocol, once its Hello is there; decides
+ *   whether the content is compressed
  * @throws EthereumError `message-malformed`, and `rlp-malformed` or the other RLP codes as its cause
  * @see devp2p `rlpx.md`, "p2p Capability"
  */
-export function decodeMessage(message: Uint8Array): BaseMessage {
+export function decodeMessage(message: Uint8Array, peerVersion?: number): BaseMessage {
   try {
     const { item, bytesRead } = decodeRlpPrefix(message);
     const id = Number(readRlpInteger(item, MESSAGE_ID_BYTES_MAX));
-    return decodeContent(id, message.subarray(bytesRead));
+    return decodeContent(id, message.subarray(bytesRead), isCompressed(peerVersion));
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new EthereumError(
@@ -101,12 +115,15 @@ export function decodeMessage(message: Uint8Array): BaseMessage {
   }
 }
 
-function decodeContent(id: number, content: Uint8Array): BaseMessage {
+function decodeContent(id: number, content: Uint8Array, compressed: boolean): BaseMessage {
   switch (id) {
     case MESSAGE_ID.hello:
       return { kind: "hello", hello: decodeHello(content) };
     case MESSAGE_ID.disconnect:
-      return { kind: "disconnect", reason: decodeReason(content) };
+      return {
+        kind: "disconnect",
+        reason: decodeReason(compressed ? unpackedReason(content) : content),
+      };
     case MESSAGE_ID.ping:
       return { kind: "ping" };
     case MESSAGE_ID.pong:
@@ -136,12 +153,21 @@ export function decodeHello(content: Uint8Array): Hello {
   };
 }
 
+/** Some programs compress no Disconnect, whenever it comes. */
+function unpackedReason(content: Uint8Array): Uint8Array {
+  try {
+    return decodeSnappy(content, REASON_BYTES_MAX);
+  } catch {
+    return content;
+  }
+}
+
 /** A reason stands in a list, or, from some programs, alone; none at all means "requested". */
 function decodeReason(content: Uint8Array): DisconnectReason {
   const { item } = content.length === 0 ? { item: [] } : decodeRlpPrefix(content);
   const first = item instanceof Uint8Array ? item : item[0];
   const code = first === undefined ? 0 : readReasonCode(first);
-  return { code, name: disconnectNames.get(code) ?? "unknown" };
+  return disconnectReason(code);
 }
 
 /** Some programs write reason 0 as the byte 00, which is no RLP integer. */
@@ -187,17 +213,25 @@ export function encodeHello(hello: Hello): Uint8Array {
  *   whether the content is compressed
  */
 export function encodeDisconnect(code: number, peerVersion: number | undefined): Uint8Array {
-  const content = encodeRlp([rlpInteger(code)]);
-  const isCompressed = peerVersion !== undefined && peerVersion >= SNAPPY_VERSION;
-  return withId(MESSAGE_ID.disconnect, isCompressed ? snappyLiteral(content) : content);
+  return withContent(MESSAGE_ID.disconnect, encodeRlp([rlpInteger(code)]), peerVersion);
 }
 
-/** Snappy's plainest form, for content below 60 bytes: its length, and one literal. */
-function snappyLiteral(content: Uint8Array): Uint8Array {
-  const out = new Uint8Array(content.length + 2);
-  out.set([content.length, (content.length - 1) << 2]);
-  out.set(content, 2);
-  return out;
+/**
+ * Writes a Ping or a Pong, with its number before it.
+ *
+ * @param kind which
+ * @param peerVersion as for {@link encodeDisconnect}
+ */
+export function encodePulse(kind: "ping" | "pong", peerVersion: number | undefined): Uint8Array {
+  return withContent(MESSAGE_ID[kind], encodeRlp([]), peerVersion);
+}
+
+function withContent(id: number, content: Uint8Array, peerVersion: number | undefined): Uint8Array {
+  return withId(id, isCompressed(peerVersion) ? encodeSnappy(content) : content);
+}
+
+function isCompressed(peerVersion: number | undefined): boolean {
+  return peerVersion !== undefined && peerVersion >= SNAPPY_VERSION;
 }
 
 function withId(id: number, content: Uint8Array): Uint8Array {

@@ -113,6 +113,25 @@ export function signRecoverably(hash: Uint8Array, privateKey: Uint8Array): Uint8
 }
 
 /**
+ * The key with which a hash was signed.
+ *
+ * @param signature as {@link signRecoverably} gives it, 65 bytes
+ * @param hash 32 bytes
+ * @returns x and y, 64 bytes
+ * @throws EthereumError `key-invalid` when no key signs like that
+ */
+export function recoverKey(signature: Uint8Array, hash: Uint8Array): Uint8Array {
+  const leading = new Uint8Array(signature.length);
+  leading[0] = signature[signature.length - 1] ?? 0;
+  leading.set(signature.subarray(0, -1), 1);
+  try {
+    return expandKey(secp256k1.recoverPublicKey(leading, hash, { prehash: false }));
+  } catch (cause) {
+    throw new EthereumError("key-invalid", "A signature is not one of secp256k1.", { cause });
+  }
+}
+
+/**
  * Whether a signature over a hash is that of a key.
  *
  * @param signature r and s, 64 bytes

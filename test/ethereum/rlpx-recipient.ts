@@ -1,44 +1,14 @@
-import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { ByteQueue } from "../../lib/ethereum/byte-queue.ts";
-import { openEcies } from "../../lib/ethereum/ecies.ts";
 import { publicKeyOf, sharedSecret } from "../../lib/ethereum/node-key.ts";
-import {
-  decodeRlpPrefix,
-  encodeRlp,
-  readRlpList,
-  readRlpString,
-  rlpInteger,
-} from "../../lib/ethereum/rlp.ts";
-import { sealHandshake } from "../../lib/ethereum/rlpx.ts";
+import { encodeRlp, rlpInteger } from "../../lib/ethereum/rlp.ts";
 import {
   deriveRlpxSecrets,
   FRAME_HEADER_BYTES,
   frameBodyBytes,
   RlpxFrames,
-  signedToken,
 } from "../../lib/ethereum/rlpx-frame.ts";
+import { openAuth, sealHandshake } from "../../lib/ethereum/rlpx-packet.ts";
 import type { RandomSource } from "../../lib/runtime/random.ts";
-
-/** What an auth packet says. */
-export interface OpenedAuth {
-  readonly publicKey: Uint8Array;
-  readonly ephemeralKey: Uint8Array;
-  readonly nonce: Uint8Array;
-}
-
-/** Opens an auth packet as the recipient does. */
-export function openAuth(privateKey: Uint8Array, auth: Uint8Array): OpenedAuth {
-  const message = openEcies(privateKey, auth.subarray(2), auth.subarray(0, 2));
-  const [signature, key, third] = readRlpList(decodeRlpPrefix(message).item);
-  const signed = readRlpString(signature, 65);
-  const publicKey = readRlpString(key, 64);
-  const nonce = readRlpString(third, 32);
-  const hash = signedToken(sharedSecret(privateKey, publicKey), nonce);
-  const recovered = Uint8Array.of(signed[64] ?? 0, ...signed.subarray(0, 64));
-  const compressed = secp256k1.recoverPublicKey(recovered, hash, { prehash: false });
-  const ephemeralKey = secp256k1.Point.fromBytes(compressed).toBytes(false).slice(1);
-  return { publicKey, ephemeralKey, nonce };
-}
 
 /** The other side of an RLPx conversation, which does as the test tells it. */
 export class RlpxRecipient {

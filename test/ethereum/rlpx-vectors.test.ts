@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { decodeHello } from "../../lib/ethereum/hello.ts";
 import { publicKeyOf, sharedSecret } from "../../lib/ethereum/node-key.ts";
-import { openAck, RlpxInitiator } from "../../lib/ethereum/rlpx.ts";
+import { RlpxInitiator } from "../../lib/ethereum/rlpx.ts";
 import { deriveRlpxSecrets } from "../../lib/ethereum/rlpx-frame.ts";
+import { openAck, openAuth } from "../../lib/ethereum/rlpx-packet.ts";
 import { type RandomSource, SeededRandom } from "../../lib/runtime/random.ts";
 import eip8 from "../vectors/ethereum/eip8.json";
 import { codeOf, hex } from "./arbitrary-rlp.ts";
-import { openAuth } from "./rlpx-recipient.ts";
 
 const keyA = hex(eip8.staticKeyA);
 const keyB = hex(eip8.staticKeyB);
@@ -69,7 +69,7 @@ describe("EIP-8's vectors", () => {
     expect(text(opened.publicKey)).toBe(text(publicKeyOf(keyA)));
     expect(text(opened.ephemeralKey)).toBe(text(publicKeyOf(ephemeralA)));
     expect(initiator.receive(hex(ack)).kind).toBe("send");
-    expect(initiator.stage).toBe("header");
+    expect(initiator.stage).toBe("hello");
   });
 
   test("an ack of the format before EIP-8 is refused at its first bytes", () => {

@@ -7,19 +7,15 @@ import {
   type Hello,
 } from "../../lib/ethereum/hello.ts";
 import { publicKeyOf } from "../../lib/ethereum/node-key.ts";
-import {
-  HELLO_BYTES_MAX,
-  openAck,
-  RlpxInitiator,
-  type RlpxStep,
-  sealHandshake,
-} from "../../lib/ethereum/rlpx.ts";
+import { RlpxInitiator } from "../../lib/ethereum/rlpx.ts";
 import {
   deriveRlpxSecrets,
   FRAME_HEADER_BYTES,
   frameBodyBytes,
   RlpxFrames,
 } from "../../lib/ethereum/rlpx-frame.ts";
+import { HELLO_BYTES_MAX, type RlpxStep } from "../../lib/ethereum/rlpx-link.ts";
+import { openAck, sealHandshake } from "../../lib/ethereum/rlpx-packet.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
 import { mutated, RUNS, split } from "../levin/mutation.ts";
 import eip8 from "../vectors/ethereum/eip8.json";
@@ -77,7 +73,7 @@ describe("an RLPx initiator", () => {
     expect(last).toMatchObject({ kind: "done", answer: { kind: "hello", hello: HELLO } });
     const ours = decodeMessage(recipient.open(sent[0] ?? new Uint8Array(0)));
     expect(ours).toMatchObject({ hello: { clientId: "us", capabilities: [], listenPort: 0 } });
-    const farewell = last.kind === "done" ? last.farewell : new Uint8Array(0);
+    const farewell = last.kind === "done" ? last.link.farewell() : new Uint8Array(0);
     // Disconnect 8, Snappy: two bytes, one literal of two, the list of 8.
     expect(recipient.open(farewell)).toEqual(Uint8Array.of(1, 2, 4, 0xc1, 8));
     expect(codeOf(() => initiator.receive())).toBe("handshake-over");
