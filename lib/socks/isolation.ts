@@ -26,11 +26,21 @@ const LABEL = /^[\x21-\x7e]+$/;
  * Source: tor manual, `IsolateSOCKSAuth`; Tor proposal 351 for the `<torS0X>` form.
  */
 export class StreamIsolation {
-  readonly #prefix: string;
+  readonly #random: RandomSource;
+  #prefix = "";
 
   /** @param random draws the prefix; `systemRandom` outside tests */
   constructor(random: RandomSource) {
-    this.#prefix = [...random.bytes(PREFIX_BYTES)]
+    this.#random = random;
+    this.renew();
+  }
+
+  /**
+   * Draws another prefix: streams opened from now on share no circuit with those that are open,
+   * whatever their label.
+   */
+  renew(): void {
+    this.#prefix = [...this.#random.bytes(PREFIX_BYTES)]
       .map((byte) => byte.toString(16).padStart(2, "0"))
       .join("");
   }
@@ -39,7 +49,7 @@ export class StreamIsolation {
    * Credentials for a stream.
    *
    * @param label the stream's purpose: 1 to 222 printable ASCII characters without spaces
-   * @returns the same for the same label, and for no other
+   * @returns the same for the same label until the next `renew`, and for no other
    * @throws SocksError `request-invalid` on another label
    */
   credentials(label: string): IsolationCredentials {
@@ -52,7 +62,7 @@ export class StreamIsolation {
    * are, whereas other proxies see a user of that name.
    *
    * @param label as for {@link StreamIsolation.credentials}
-   * @returns the same for the same label, and for no other
+   * @returns the same for the same label until the next `renew`, and for no other
    * @throws SocksError `request-invalid` on another label
    */
   torCredentials(label: string): IsolationCredentials {

@@ -1,5 +1,13 @@
 import type { Duplex } from "node:stream";
 
+/** Looks at what passes between two streams. */
+export interface RelayWitness {
+  /** A chunk from the first stream to the second; it changes once the call has returned. */
+  readonly fromA: (chunk: Uint8Array) => void;
+  /** A chunk from the second stream to the first. */
+  readonly fromB: (chunk: Uint8Array) => void;
+}
+
 /**
  * Joins two streams until both are closed: bytes go over with backpressure, the end of one
  * direction ends that direction alone, and a stream that breaks off takes the other with it.
@@ -9,8 +17,14 @@ import type { Duplex } from "node:stream";
  * @param a one stream; may be paused
  * @param b the other
  * @param closed called once, when both are closed
+ * @param seen told of each chunk before it goes over; it must not keep the chunk, nor throw
  */
-export function relayStreams(a: Duplex, b: Duplex, closed: () => void): void {
+export function relayStreams(
+  a: Duplex,
+  b: Duplex,
+  closed: () => void,
+  seen?: RelayWitness | undefined,
+): void {
   let open = 2;
   const watch = (stream: Duplex, other: Duplex): void => {
     let over = false;
@@ -36,15 +50,16 @@ export function relayStreams(a: Duplex, b: Duplex, closed: () => void): void {
     b.destroy();
     return;
   }
-  carry(a, b);
-  carry(b, a);
+  carry(a, b, seen?.fromA);
+  carry(b, a, seen?.fromB);
 }
 
 /** One direction. */
-function carry(from: Duplex, to: Duplex): void {
+function carry(from: Duplex, to: Duplex, seen?: (chunk: Uint8Array) => void): void {
   // A socket has passed a chunk on when it says that it was written; other streams may keep it.
   const mayRelease = isSocket(from) && isSocket(to);
   from.on("data", (chunk: Uint8Array) => {
+    seen?.(chunk);
     const alone = mayRelease && from.listenerCount("data") === 1;
     const takesMore = alone ? to.write(chunk, () => release(chunk)) : to.write(chunk);
     if (!takesMore) from.pause();

@@ -29,8 +29,9 @@ export interface DialOptions {
 }
 
 /**
- * Opens streams to addresses of one zone through the proxy of that zone, and can do nothing else:
- * it takes no address of another zone, has no direct path, and resolves no name.
+ * Opens streams to addresses of one zone through the proxy of that zone, and can do little else: it
+ * takes no address of another zone, but for those that leave tor at an exit; it has no direct path,
+ * and resolves no name.
  */
 export class Dialer<Z extends AnonymityZone> {
   readonly #proxy: TxProxy<Z>;
@@ -55,6 +56,24 @@ export class Dialer<Z extends AnonymityZone> {
    * @throws SocksError with `where` telling the proxy's fault from the network's and the peer's
    */
   dial(address: Address<Z>, options: DialOptions): Promise<Socket> {
+    return this.#connect(address, options);
+  }
+
+  /**
+   * Opens a stream to an address of the public internet through tor, which leaves its network at
+   * one of its exits. A name is tor's to look up, there. No circuit is shared with streams to onion
+   * services, or with those of another label.
+   *
+   * @param address whom to reach
+   * @param options purpose, of 217 characters at the most; deadline, abort
+   * @returns an open, paused stream; whoever keeps the exit is between us and the peer
+   * @throws SocksError as `dial`
+   */
+  dialExit(this: Dialer<"tor">, address: Address<"public">, options: DialOptions): Promise<Socket> {
+    return this.#connect(address, { ...options, label: `exit-${options.label}` });
+  }
+
+  #connect(address: Address<Z | "public">, options: DialOptions): Promise<Socket> {
     const { proxy, version } = this.#proxy;
     const auth =
       this.#proxy.credentials ??

@@ -33,6 +33,7 @@ export interface AnonymousInbound<Z extends AnonymityZone = AnonymityZone> {
 
 const TX_PROXY_FORM =
   "write --tx-proxy ZONE,[socks5://[USER:PASSWORD@]]IP:PORT[,MAX], as in tor,127.0.0.1:9050,16";
+const TOR_PROXY_FORM = "write --tor-proxy [socks5://[USER:PASSWORD@]]IP:PORT, as in 127.0.0.1:9050";
 const INBOUND_FORM =
   "write --anonymous-inbound HOST[:PORT],IP:PORT[,MAX], as in NAME.onion:18083,127.0.0.1:18083";
 /** Links a zone may be given at the most: one file descriptor and a few kilobytes each. */
@@ -102,6 +103,39 @@ function readCredentials(
     }
   }
   return { user, password };
+}
+
+/**
+ * Reads gethrelay's `--tor-proxy`: a `--tx-proxy` of the tor zone without zone and number of links.
+ *
+ * @param text `[socks5://[user:pass@]]ip:port`
+ * @throws ZoneError `bad-tx-proxy`
+ * @see gethrelay `cmd/gethrelay/main.go`
+ */
+export function parseTorProxy(text: string): TxProxy<"tor"> {
+  try {
+    if (text.includes(",")) throw badTxProxy(`tor,${text}`, "has a comma, where none can be");
+    return { ...parseTxProxy(`tor,${text}`), zone: "tor" };
+  } catch (error) {
+    if (!(error instanceof ZoneError)) throw error;
+    const said = error.message.replace("--tx-proxy tor,", "--tor-proxy ");
+    throw new ZoneError(error.code, said.replace(TX_PROXY_FORM, TOR_PROXY_FORM));
+  }
+}
+
+/**
+ * Reads monerod's `--proxy`: where the public zone's connections and names go through.
+ *
+ * @param text `ip:port`, or `unix:/path`
+ * @throws ZoneError `bad-proxy`
+ */
+export function parseClearnetProxy(text: string): ProxyPlace {
+  const place = readPlace(text);
+  if (typeof place !== "string") return place;
+  throw new ZoneError(
+    "bad-proxy",
+    `--proxy ${withoutCredentials(text)} ${place}; write --proxy IP:PORT, as in 127.0.0.1:9050.`,
+  );
 }
 
 /**
