@@ -80,6 +80,8 @@ async function startTor(options: OnionNetworkOptions): Promise<OnionNetwork> {
     ...options,
     clients: parties.map(({ name, forwardsTo }) => ({
       name,
+      // Without them a wrong client key looks like a program that does not listen.
+      socksFlags: ["ExtendedErrors"],
       onionServices: [{ virtualPort, target: { host: "127.0.0.1", port: forwardsTo } }],
     })),
   });

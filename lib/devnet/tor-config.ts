@@ -38,6 +38,14 @@ export interface RelayConfig {
   readonly controlSocket?: string | undefined;
 }
 
+/** What a bridge's configuration is made from. */
+export interface BridgeConfig extends RelayConfig {
+  /** Absolute path of obfs4proxy; undefined for a bridge without a transport. */
+  readonly obfs4proxy: string | undefined;
+  /** Where obfs4proxy listens on 127.0.0.1. */
+  readonly transportPort: number;
+}
+
 /** A v3 onion service of a client. */
 export interface OnionServiceConfig {
   /** The port that others dial. */
@@ -113,6 +121,38 @@ export function relayTorrc(config: RelayConfig): string {
     ...(config.controlSocket === undefined
       ? []
       : [`ControlSocket ${quoted(config.controlSocket)}`]),
+  ]);
+}
+
+/**
+ * The configuration of a bridge: a relay that tells the authority nothing of itself, so that the
+ * consensus does not name it, and lets nothing leave the network.
+ *
+ * @param config what differs between bridges
+ * @returns the text of its torrc
+ */
+export function bridgeRelayTorrc(config: BridgeConfig): string {
+  const { obfs4proxy, transportPort } = config;
+  const transport = [
+    `ServerTransportPlugin obfs4 exec ${obfs4proxy}`,
+    `ServerTransportListenAddr obfs4 127.0.0.1:${transportPort}`,
+    "ExtORPort 127.0.0.1:auto",
+  ];
+  return text([
+    ...base(config.authority, config.directory),
+    `Nickname ${config.nickname}`,
+    "Address 127.0.0.1",
+    `ORPort 127.0.0.1:${config.orPort} IPv4Only`,
+    "SocksPort 0",
+    "AssumeReachable 1",
+    "BridgeRelay 1",
+    "PublishServerDescriptor 0",
+    "ExitRelay 0",
+    "ExitPolicy reject *:*",
+    `ServerDNSResolvConfFile ${quoted(config.emptyFile)}`,
+    "ServerDNSDetectHijacking 0",
+    "ServerDNSAllowBrokenConfig 1",
+    ...(obfs4proxy === undefined ? [] : transport),
   ]);
 }
 

@@ -11,6 +11,7 @@ import { type RandomSource, systemRandom } from "../runtime/random.ts";
 import { cacheDirectory } from "./cache.ts";
 import { pickPorts, returnPorts } from "./ports.ts";
 import { type ReachableOptions, waitUntilReachable } from "./reachable.ts";
+import { bridgeProgram, PrivateTorBridge, type TorBridgeRequest } from "./tor-bridge.ts";
 import { PrivateTorClient } from "./tor-client.ts";
 import {
   authorityTorrc,
@@ -41,6 +42,11 @@ export interface TorClientRequest {
 /** How to start a private Tor network. */
 export interface PrivateTorNetworkOptions {
   readonly clients: readonly TorClientRequest[];
+  /**
+   * Relays that the consensus does not name.
+   * @default none
+   */
+  readonly bridges?: readonly TorBridgeRequest[];
   /**
    * Where keys and consensus are kept between runs.
    * @default `$XDG_CACHE_HOME/anonctl/devnet`, or `~/.cache/anonctl/devnet`
@@ -77,6 +83,8 @@ const STARTS_MAX = 2;
 export class PrivateTorNetwork {
   /** Its clients, in the order asked for. */
   readonly clients: readonly PrivateTorClient[];
+  /** Its bridges, in the order asked for. */
+  readonly bridges: readonly PrivateTorBridge[];
   /** Process ids of authority and relays. */
   readonly relayPids: readonly number[];
   readonly #running: RunningRelays;
@@ -84,13 +92,12 @@ export class PrivateTorNetwork {
   readonly #ports: readonly number[];
 
   private constructor(
-    running: RunningRelays,
-    clients: readonly PrivateTorClient[],
-    ports: readonly number[],
+    { running, clients, bridges, ports }: RunningNetwork,
     ownScratch: Scratch | undefined,
   ) {
     this.#running = running;
     this.clients = clients;
+    this.bridges = bridges;
     this.relayPids = running.children.map((child) => child.pid);
     this.#ports = ports;
     this.#ownScratch = ownScratch;
@@ -108,16 +115,15 @@ export class PrivateTorNetwork {
     const { signal, scratch } = options;
     const [tor, torGencert] = await requirePrograms(["tor", "tor-gencert"]);
     const identity = await programIdentity(tor);
+    const obfs4proxy = await bridgeProgram(options.bridges ?? []);
     throwIfAborted(signal);
     const home = scratch ?? (await Scratch.create({ signal }));
     try {
-      const programs = { tor, torGencert, identity };
+      const programs = { tor, torGencert, identity, obfs4proxy };
       for (let start = 1; ; start++) {
         const network = await startOnce(options, programs, home, start);
         if (!(network instanceof Fault)) {
-          const { running, clients, ports } = network;
-          const own = scratch === undefined ? home : undefined;
-          return new PrivateTorNetwork(running, clients, ports, own);
+          return new PrivateTorNetwork(network, scratch === undefined ? home : undefined);
         }
         if (start === STARTS_MAX) throw network;
       }
@@ -143,6 +149,7 @@ export class PrivateTorNetwork {
   /** Ends every tor of the network; resolves when they are gone. */
   async stop(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.kill("SIGKILL")));
+    await Promise.all(this.bridges.map((bridge) => bridge.kill()));
     await stopRelays(this.#running);
     returnPorts(this.#ports);
     await this.#ownScratch?.close();
@@ -153,6 +160,8 @@ interface TorPrograms {
   readonly tor: string;
   readonly torGencert: string;
   readonly identity: string;
+  /** Undefined where no bridge needs it. */
+  readonly obfs4proxy: string | undefined;
 }
 
 interface RunningRelays {
@@ -164,6 +173,7 @@ interface RunningRelays {
 interface RunningNetwork {
   readonly running: RunningRelays;
   readonly clients: readonly PrivateTorClient[];
+  readonly bridges: readonly PrivateTorBridge[];
   readonly ports: readonly number[];
 }
 
@@ -177,8 +187,11 @@ async function startOnce(
   const { clock = realClock, random = systemRandom, cacheDir, onProgress } = options;
   const runDirectory = scratch.path(`tor-${attempt}`);
   await mkdir(runDirectory, { mode: 0o700 });
+  const { tor, torGencert, identity } = programs;
   const store: TorStoreOptions = {
-    ...programs,
+    tor,
+    torGencert,
+    identity,
     cacheDirectory: cacheDir ?? cacheDirectory(),
     runDirectory,
     random,
@@ -194,17 +207,19 @@ async function startOnce(
       return started;
     },
   };
+  const { clients: wanted, bridges: wantedBridges = [] } = options;
   let ports: number[] = [];
   let stir: TorStir | undefined;
   try {
-    const children = await spawnRelays(lease, programs.tor, runDirectory, host, clock);
-    ports = await pickPorts(2 * options.clients.length, random);
+    const children = await spawnRelays(lease, tor, runDirectory, host, clock);
+    ports = await pickPorts(2 * (wanted.length + wantedBridges.length), random);
     await relaysReady(lease, children, runDirectory, { ...options, clock });
     if (!lease.voted) await storeNetwork(store, lease);
     stir = await startStir(lease, runDirectory, clock);
-    onProgress?.(`waiting for ${options.clients.length} Tor clients`);
-    const clients = await startClients(options, programs.tor, lease, host, runDirectory, ports);
-    return { running: { children, guard: lease.guard, stir }, clients, ports };
+    onProgress?.(`waiting for ${wanted.length} Tor clients`);
+    const leaves = { programs, lease, host, runDirectory, ports, clock };
+    const [clients, bridges] = await startLeaves(options, leaves);
+    return { running: { children, guard: lease.guard, stir }, clients, bridges, ports };
   } catch (error) {
     await stopRelays({ children: spawned, guard: lease.guard, stir });
     returnPorts(ports);
@@ -213,6 +228,31 @@ async function startOnce(
     await rm(lease.slot, { recursive: true, force: true });
     return error;
   }
+}
+
+/** Clients and bridges, which the network has enough of relays for. */
+async function startLeaves(
+  options: PrivateTorNetworkOptions,
+  parts: {
+    readonly programs: TorPrograms;
+    readonly lease: TorLease;
+    readonly host: ChildHost;
+    readonly runDirectory: string;
+    readonly ports: readonly number[];
+    readonly clock: Clock;
+  },
+): Promise<[PrivateTorClient[], PrivateTorBridge[]]> {
+  const { programs, lease, host, runDirectory, ports, clock } = parts;
+  const { authority } = lease.blueprint;
+  const own = ports.slice(2 * options.clients.length);
+  return await Promise.all([
+    startClients(options, programs.tor, lease, host, runDirectory, ports),
+    PrivateTorBridge.startAll(
+      options.bridges ?? [],
+      { ...programs, host, authority, runDirectory, ports: own },
+      { deadlineMs: NODE_MS_MAX, signal: options.signal, clock },
+    ),
+  ]);
 }
 
 function relayConfig(lease: TorLease, runDirectory: string, index: number): RelayConfig {

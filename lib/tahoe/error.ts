@@ -8,6 +8,9 @@ export type TahoeErrorCode =
   | "spki-hash-invalid"
   | "hint-empty"
   | "location-invalid"
+  | "endpoint-invalid"
+  | "location-unsafe"
+  | "cfg-invalid"
   // a conversation: nothing came, it stopped half-way, it closed, it was something else
   | "silent"
   | "stalled"
@@ -26,6 +29,9 @@ const places: Partial<Record<TahoeErrorCode, FaultPlace>> = {
   "spki-hash-invalid": "config",
   "hint-empty": "config",
   "location-invalid": "config",
+  "endpoint-invalid": "config",
+  "location-unsafe": "config",
+  "cfg-invalid": "config",
   aborted: "local",
   "negotiation-over": "bug",
 };

@@ -6,6 +6,7 @@ export type TorErrorCode =
   | "address-mismatch"
   | "authentication-impossible"
   | "bootstrap-stalled"
+  | "bridge-invalid"
   | "command-invalid"
   | "command-refused"
   | "control-closed"
@@ -26,13 +27,15 @@ export type TorErrorCode =
   | "single-hop-refused"
   | "too-many-commands"
   | "tor-exited"
-  | "tor-missing";
+  | "tor-missing"
+  | "transport-missing";
 
 const places: Readonly<Record<TorErrorCode, FaultPlace>> = {
   aborted: "local",
   "address-mismatch": "local",
   "authentication-impossible": "local",
   "bootstrap-stalled": "network",
+  "bridge-invalid": "config",
   "command-invalid": "config",
   "command-refused": "local",
   "control-closed": "local",
@@ -54,6 +57,7 @@ const places: Readonly<Record<TorErrorCode, FaultPlace>> = {
   "too-many-commands": "bug",
   "tor-exited": "local",
   "tor-missing": "local",
+  "transport-missing": "local",
 };
 
 /** Tor, its control port or a key could not do what was asked. */

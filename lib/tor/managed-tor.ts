@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { delimiter } from "node:path";
+import { delimiter, resolve } from "node:path";
 import type { Child } from "../process/child.ts";
 import { type Patience, poll, within } from "../process/deadline.ts";
 import { ProcessError } from "../process/error.ts";
@@ -7,6 +7,7 @@ import { findProgram } from "../process/program.ts";
 import { Scratch } from "../process/scratch.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import { type RandomSource, systemRandom } from "../runtime/random.ts";
+import { type Bridge, bridgeTorrc, findPlugin } from "./bridge.ts";
 import { ControlClient } from "./control-client.ts";
 import { type ControlPlace, parsePlace } from "./control-place.ts";
 import { TorError } from "./error.ts";
@@ -33,7 +34,13 @@ export interface ManagedTorOptions {
    */
   readonly dataDirectory?: string;
   /**
-   * Further lines for its torrc, such as bridges, or the authorities of a private network.
+   * Enter the network by these, and in no other way; their secrets stand in a file that only this
+   * user can read, while tor runs.
+   * @default none
+   */
+  readonly bridges?: readonly Bridge[];
+  /**
+   * Further lines for its torrc, such as the authorities of a private network.
    * @default none
    */
   readonly extraTorrc?: readonly string[];
@@ -78,7 +85,8 @@ export function managedTorrc(
     throw new TorError("command-invalid", "A line for torrc holds a line end; give it as two.");
   }
   const lines = [
-    `DataDirectory ${quoted(paths.dataDirectory)}`,
+    // Tor runs in another folder than we do.
+    `DataDirectory ${quoted(resolve(paths.dataDirectory))}`,
     "SocksPort 127.0.0.1:auto ExtendedErrors",
     "ControlPort 127.0.0.1:auto",
     `ControlPortWriteToFile ${quoted(paths.controlPortFile)}`,
@@ -125,12 +133,14 @@ export class ManagedTor {
    * Starts tor and waits until it has joined the network.
    *
    * @param options how
-   * @throws TorError `tor-missing`, `tor-exited` with its last words, `bootstrap-stalled` with how
-   *   far it came, `aborted`, or as `ControlClient.connect`; nothing is left running then
+   * @throws TorError `tor-missing`, `transport-missing`, `tor-exited` with its last words,
+   *   `bootstrap-stalled` with how far it came, `aborted`, or as `ControlClient.connect`; nothing is
+   *   left running then
    */
   static async start(options: ManagedTorOptions = {}): Promise<ManagedTor> {
-    const { signal, clock = realClock, random = systemRandom } = options;
+    const { signal, clock = realClock, random = systemRandom, bridges = [] } = options;
     const program = options.program ?? (await findTor());
+    const own = [...bridgeTorrc(bridges, await findPlugin(bridges)), ...(options.extraTorrc ?? [])];
     const scratch = await Scratch.create({ signal }).catch(asTorError);
     try {
       const paths: ManagedTorPaths = {
@@ -140,9 +150,7 @@ export class ManagedTor {
       };
       const torrc = scratch.path("torrc");
       await mkdir(paths.dataDirectory, { recursive: true, mode: 0o700 });
-      await writeFile(torrc, managedTorrc(paths, process.pid, options.extraTorrc ?? []), {
-        mode: 0o600,
-      });
+      await writeFile(torrc, managedTorrc(paths, process.pid, own), { mode: 0o600 });
       const child = scratch.spawn({
         name: "tor",
         program,
@@ -204,9 +212,13 @@ export class ManagedTor {
  */
 export async function joinNetwork(
   client: ControlClient,
-  options: Pick<ManagedTorOptions, "onBootstrap" | "clock" | "signal" | "deadlineMs"> = {},
+  options: Pick<
+    ManagedTorOptions,
+    "bridges" | "onBootstrap" | "clock" | "signal" | "deadlineMs"
+  > = {},
 ): Promise<void> {
   const { onBootstrap, clock = realClock, signal, deadlineMs = BOOTSTRAP_MS_MAX } = options;
+  const { bridges = [] } = options;
   const { promise: joined, resolve } = Promise.withResolvers<void>();
   let last: BootstrapStatus = { percent: -1, tag: "", summary: "nothing done yet" };
   const hear = (status: BootstrapStatus): void => {
@@ -231,9 +243,13 @@ export async function joinNetwork(
     if (!(error instanceof ProcessError) || error.code !== "timed-out") throw error;
     const { percent, summary, warning } = last;
     const why = warning === undefined ? "" : `: ${warning}`;
+    const remedy =
+      bridges.length === 0
+        ? "check this machine's way to the network"
+        : "check that the bridge lines are right and their bridges up";
     throw new TorError(
       "bootstrap-stalled",
-      `Tor came to ${Math.max(0, percent)} % in ${deadlineMs / 1_000} s (${summary}${why}); check this machine's way to the network.`,
+      `Tor came to ${Math.max(0, percent)} % in ${deadlineMs / 1_000} s (${summary}${why}); ${remedy}.`,
       { cause: error },
     );
   } finally {

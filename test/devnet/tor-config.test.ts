@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { authorityTorrc, clientTorrc, relayTorrc } from "../../lib/devnet/tor-config.ts";
+import {
+  authorityTorrc,
+  bridgeRelayTorrc,
+  clientTorrc,
+  relayTorrc,
+} from "../../lib/devnet/tor-config.ts";
 
 const authority = {
   orPort: 20_001,
@@ -24,7 +29,14 @@ const client = {
   onionServices: [{ virtualPort: 80, target: { host: "127.0.0.1", port: 20_006 } }],
   ownerPid: 42,
 };
+const bridge = {
+  ...relay,
+  nickname: "b0",
+  obfs4proxy: "/usr/bin/obfs4proxy",
+  transportPort: 20_007,
+};
 const texts = {
+  bridge: bridgeRelayTorrc(bridge),
   relay: relayTorrc(relay),
   authority: authorityTorrc(relay, "now", 1_700_000_000_000),
   client: clientTorrc(client),
@@ -40,9 +52,20 @@ describe("the configuration of a private Tor network", () => {
       expect(text.match(/^DirAuthority /gm)?.length).toBe(1);
       const addresses = text.match(/\d+\.\d+\.\d+\.\d+/g) ?? [];
       expect(new Set(addresses)).toEqual(new Set(["127.0.0.1"]));
-      expect(text).not.toMatch(/^(Bridge|FallbackDir|ServerDNSResolvConfFile "\/etc)/m);
+      expect(text).not.toMatch(/^(Bridge |FallbackDir|ServerDNSResolvConfFile "\/etc)/m);
     });
   }
+
+  test("keeps a bridge out of the consensus, and nothing leaves by it", () => {
+    expect(texts.bridge).toContain("\nBridgeRelay 1\n");
+    expect(texts.bridge).toContain("\nPublishServerDescriptor 0\n");
+    expect(texts.bridge).toContain("\nExitPolicy reject *:*\n");
+    expect(texts.bridge).toContain("\nServerTransportPlugin obfs4 exec /usr/bin/obfs4proxy\n");
+    expect(texts.bridge).toContain("\nServerTransportListenAddr obfs4 127.0.0.1:20007\n");
+    expect(texts.bridge).toContain("\nExtORPort 127.0.0.1:auto\n");
+    const plain = bridgeRelayTorrc({ ...bridge, obfs4proxy: undefined });
+    expect(plain).not.toMatch(/Transport|ExtORPort/);
+  });
 
   test("gives exits no name servers", () => {
     expect(texts.relay).toContain('ServerDNSResolvConfFile "/tmp/empty"');

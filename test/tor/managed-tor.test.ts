@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { managedTorrc } from "../../lib/tor/managed-tor.ts";
 import { checkPrivate } from "../real/private-torrc.ts";
 
@@ -32,6 +32,11 @@ describe("a managed tor's configuration", () => {
       );
     }
   });
+});
+
+test("a managed tor keeps its data where our own folder has it, though it runs in another", () => {
+  const [first] = managedTorrc({ ...paths, dataDirectory: "here/tor" }, 1, []).split("\n");
+  expect(first).toBe(`DataDirectory "${resolve("here/tor")}"`);
 });
 
 describe("no test starts a tor that knows the real network", () => {
