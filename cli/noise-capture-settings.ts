@@ -1,0 +1,153 @@
+import { parseSchedule, type Schedule } from "../lib/capture/fit-schedule.ts";
+import { parseLabels } from "../lib/capture/labels.ts";
+import { parseTapPlace, type TapPlace } from "../lib/capture/tap-place.ts";
+import { type Assertion, parseAssertions } from "../lib/capture/verdict-assertion.ts";
+import { parseDuration } from "../lib/runtime/duration.ts";
+import { readBounded } from "./bounded-file.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Options as commander gives them. */
+export interface NoiseCaptureValues {
+  readonly tap?: readonly string[];
+  readonly socksTap?: readonly string[];
+  readonly pcap?: string;
+  readonly interface?: string;
+  readonly filter?: string;
+  readonly label?: string;
+  readonly expect?: string;
+  readonly assert?: string;
+  readonly side?: string;
+  readonly duration?: string;
+  readonly untilFrames?: string;
+  readonly mask?: boolean;
+  readonly confirmExternalBind?: boolean;
+  readonly direct?: boolean;
+  readonly json?: boolean;
+  readonly csv?: string;
+  readonly html?: string;
+  readonly svg?: string;
+}
+
+/** What a run is to do, read and checked. */
+export interface NoiseCaptureSettings {
+  readonly taps: readonly TapPlace[];
+  readonly pcap: string | undefined;
+  readonly interface: { readonly name: string; readonly filter: string | undefined } | undefined;
+  readonly labelsMs: Float64Array | undefined;
+  readonly schedule: Schedule | undefined;
+  readonly assertions: readonly Assertion[];
+  readonly side: "out" | "in" | "both";
+  readonly durationMs: number | undefined;
+  readonly untilFrames: number | undefined;
+  readonly isMasked: boolean;
+  readonly outputs: NoiseCaptureOutputs;
+}
+
+/** What a report is written to. */
+export interface NoiseCaptureOutputs {
+  readonly json: boolean;
+  readonly csv: string | undefined;
+  readonly html: string | undefined;
+  readonly svg: string | undefined;
+}
+
+/** A million labels of 20 characters, with room for remarks. */
+const LABEL_FILE_BYTES_MAX = 32 * 1_048_576;
+const SIDES = ["out", "in", "both"] as const;
+
+/**
+ * Reads and checks what a capture was asked for.
+ *
+ * @param values from the command line
+ * @throws UsageError, ExpectationError, LabelsError, TapError: what is wrong with them
+ */
+export function readNoiseCaptureSettings(values: NoiseCaptureValues): NoiseCaptureSettings {
+  const leave = {
+    external: values.confirmExternalBind === true,
+    direct: values.direct === true,
+  };
+  const taps = [
+    ...(values.tap ?? []).map((text) => parseTapPlace("tap", text, leave)),
+    ...(values.socksTap ?? []).map((text) => parseTapPlace("socks-tap", text, leave)),
+  ];
+  const { pcap, interface: name, filter, label } = values;
+  if (taps.length === 0 && pcap === undefined && name === undefined) {
+    throw usage(
+      "There is nothing to look at; give --tap, --socks-tap, --pcap FILE or --interface IF.",
+    );
+  }
+  if (filter !== undefined && name === undefined) {
+    throw usage("--filter is for --interface; a file is filtered by tcpdump -r FILE -w - FILTER.");
+  }
+  if (name?.startsWith("-") === true) throw usage(`"${name}" is no interface.`);
+  const isLive = taps.length > 0 || name !== undefined;
+  if (!isLive && (values.duration !== undefined || values.untilFrames !== undefined)) {
+    throw usage("--duration and --until-frames end what is live; a file ends by itself.");
+  }
+  return {
+    taps,
+    pcap,
+    interface: name === undefined ? undefined : { name, filter },
+    labelsMs: label === undefined ? undefined : parseLabels(readLabelFile(label)),
+    schedule: values.expect === undefined ? undefined : parseSchedule(values.expect),
+    assertions: values.assert === undefined ? [] : parseAssertions(values.assert),
+    side: readSide(values.side),
+    durationMs: readDuration(values.duration),
+    untilFrames: readCount(values.untilFrames),
+    isMasked: values.mask === true,
+    outputs: readOutputs(values),
+  };
+}
+
+/**
+ * Reads where a report goes.
+ *
+ * @param values from the command line
+ */
+export function readOutputs(
+  values: Pick<NoiseCaptureValues, "json" | "csv" | "html" | "svg">,
+): NoiseCaptureOutputs {
+  return {
+    json: values.json === true,
+    csv: values.csv,
+    html: values.html,
+    svg: values.svg,
+  };
+}
+
+function readLabelFile(file: string): string {
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = readBounded(file, LABEL_FILE_BYTES_MAX);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw usage(`--label ${file} can't be read (${why}).`);
+  }
+  if (bytes === undefined) throw usage(`--label ${file} is too large for a list of times.`);
+  return new TextDecoder().decode(bytes);
+}
+
+function readSide(text: string | undefined): (typeof SIDES)[number] {
+  const side = SIDES.find((one) => one === (text ?? "out"));
+  if (side === undefined) throw usage(`--side is out, in or both, not "${text}".`);
+  return side;
+}
+
+function readDuration(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms === 0) throw usage(`--duration "${text}" is none; write 10m or 90s.`);
+  return ms;
+}
+
+function readCount(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) {
+    throw usage(`--until-frames "${text}" is no number of frames; write 1000.`);
+  }
+  return Number(text);
+}
+
+function usage(message: string): UsageError {
+  return new UsageError("bad-option", message);
+}
