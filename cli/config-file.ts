@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { readBounded } from "./bounded-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A configuration file is a page of text; anything larger is some other file. */
@@ -19,20 +19,20 @@ export interface ConfigLine {
  * @throws UsageError `bad-config-file`, with the line where there is one
  */
 export function readConfigFile(file: string): ConfigLine[] {
-  let text: string;
+  let bytes: Uint8Array | undefined;
   try {
-    if (statSync(file).size > CONFIG_BYTES_MAX) {
-      throw new UsageError(
-        "bad-config-file",
-        `${file} has over ${CONFIG_BYTES_MAX} bytes; that is no configuration.`,
-      );
-    }
-    text = readFileSync(file, "utf8");
+    bytes = readBounded(file, CONFIG_BYTES_MAX);
   } catch (error) {
-    if (error instanceof UsageError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError("bad-config-file", `--config-file ${file} can't be read (${reason}).`);
   }
+  if (bytes === undefined) {
+    throw new UsageError(
+      "bad-config-file",
+      `${file} has over ${CONFIG_BYTES_MAX} bytes; that is no configuration.`,
+    );
+  }
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   return parseConfig(text, file);
 }
 
@@ -52,7 +52,8 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
     if (content === "") continue;
     const equals = content.indexOf("=");
     const name = (equals < 0 ? content : content.slice(0, equals)).trim();
-    if (!/^[a-z][a-z0-9-]*$/.test(name)) {
+    // monerod's names, and one of Tahoe-LAFS.
+    if (!/^(?:[a-z][a-z0-9-]*|reveal-IP-address)$/.test(name)) {
       throw new UsageError(
         "bad-config-file",
         // Only the first word: what follows may be a proxy's password.

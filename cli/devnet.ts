@@ -9,7 +9,7 @@ import { findProgram } from "../lib/process/program.ts";
 import { upDetached } from "./devnet-detach.ts";
 import { describeDevnet, describeStatus, type StatusDocument } from "./devnet-text.ts";
 import { Exit } from "./run.ts";
-import { UsageError } from "./usage-error.ts";
+import { UsageError, withNamedErrors } from "./usage-error.ts";
 
 const DEFAULT_NAME = "default";
 const EXIT_FAILED = 1;
@@ -47,7 +47,7 @@ export interface UpValues {
 
 /** `anonctl devnet`: private networks on this machine. */
 export function devnetCommand(): Command {
-  return new Command("anonctl devnet")
+  const command = new Command("anonctl devnet")
     .description("Run a private network on this machine: onion services and regtest monerods.")
     .exitOverride()
     .allowExcessArguments(false)
@@ -58,6 +58,7 @@ export function devnetCommand(): Command {
     .addCommand(upCommand())
     .addCommand(statusCommand())
     .addCommand(downCommand());
+  return withNamedErrors(command);
 }
 
 function upCommand() {

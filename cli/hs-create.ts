@@ -11,10 +11,12 @@ import { onionRequest, takeOn, takerOf } from "../lib/hs/onion-request.ts";
 import { type PresetName, presets } from "../lib/hs/preset.ts";
 import { checkServiceName } from "../lib/hs/record.ts";
 import type { KeptService, ServiceStore } from "../lib/hs/store.ts";
+import { anonymousTahoeLines } from "../lib/hs/tahoe-lines.ts";
 import { destGenerate } from "../lib/i2p/sam-client.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import { OnionKey } from "../lib/tor/onion-key.ts";
+import { addHiddenOptions, type HiddenValues, readHidden } from "./hs-anonymize.ts";
 import {
   addCommonOptions,
   addSamOption,
@@ -49,7 +51,7 @@ import {
 } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
 
-interface CreateValues extends CommonValues, TorValues {
+interface CreateValues extends CommonValues, TorValues, HiddenValues {
   readonly port?: readonly string[];
   readonly for?: string;
   readonly i2p?: true;
@@ -80,6 +82,7 @@ keeps nothing where it does not. --ephemeral has it up until this command ends a
 Examples:
   $ anonctl hs create web --port 80:127.0.0.1:8080
   $ anonctl hs create inbound --for monero --serve
+  $ anonctl hs create storage --for tahoe --anonymize --tahoe-cfg ~/.tahoe/tahoe.cfg
   $ anonctl hs create private --port 22 --client-auth laptop --client-auth phone`;
 
 /** `anonctl hs create`. */
@@ -102,6 +105,7 @@ export function createCommand(): Command {
   addTorOptions(command);
   addSamOption(command);
   addTunnelOption(command);
+  addHiddenOptions(command);
   addCommonOptions(command);
   return command.action(async (name: string, values: CreateValues) => await create(name, values));
 }
@@ -111,6 +115,8 @@ interface Making {
   readonly values: CreateValues;
   readonly plan: ServicePlan;
   readonly use: PresetName | undefined;
+  /** The tahoe.cfg that is to be made anonymous; undefined where that is not asked for. */
+  readonly tahoeCfg: string | undefined;
   readonly tor: TorRequest;
   readonly store: ServiceStore;
   readonly dataDir: string;
@@ -129,13 +135,14 @@ async function create(name: string, values: CreateValues): Promise<void> {
     detached: values.detach === true,
     createdUnixMs: realClock.unixMs(),
   };
+  const tahoeCfg = readHidden(values, use, plan);
   const dataDir = dataDirOf(values);
   const tor = readTorRequest(values, dataDir);
   const store = storeOf(values);
   checkServiceName(name);
   if (values.ephemeral !== true && store.names().includes(name)) throw exists(name);
   const stop = stopSignal();
-  const making: Making = { values, plan, use, tor, store, dataDir, stop };
+  const making: Making = { values, plan, use, tahoeCfg, tor, store, dataDir, stop };
   await untilStopped(stop, async () => await make(making));
 }
 
@@ -213,16 +220,20 @@ function keep(
 }
 
 function report(
-  { values, use, store, dataDir }: Making,
+  { values, use, tahoeCfg, store, dataDir }: Making,
   kept: KeptService,
   credentials: readonly ServiceCredential[],
 ): void {
   const { record } = kept;
   const ephemeral = values.ephemeral === true;
+  const lines =
+    tahoeCfg === undefined
+      ? use && presets[use].lines(record)
+      : anonymousTahoeLines(record, tahoeCfg);
   const told: ServiceReport = {
     kept,
     store: ephemeral ? undefined : store,
-    ...(use === undefined ? {} : { lines: presets[use].lines(record) }),
+    ...(lines === undefined ? {} : { lines }),
     showKey: values.showKey === true,
     ...(ephemeral || values.showKey === true
       ? { credentials: new Map(credentials.map((one) => [one.client.name, one.credential])) }

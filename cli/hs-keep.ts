@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
 import {
@@ -20,6 +19,7 @@ import type { KeptService } from "../lib/hs/store.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import { TorError } from "../lib/tor/error.ts";
+import { readBounded } from "./bounded-file.ts";
 import {
   addCommonOptions,
   type CommonValues,
@@ -232,14 +232,16 @@ function checked(kept: KeptService): KeptService {
 }
 
 function readKeyFile(file: string): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    if (statSync(file).size <= KEY_FILE_BYTES_MAX) return readFileSync(file);
+    bytes = readBounded(file, KEY_FILE_BYTES_MAX);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ServiceError("store-failed", "local", `${file} can't be read (${reason}).`, {
       cause,
     });
   }
+  if (bytes !== undefined) return bytes;
   throw new ServiceError(
     "key-damaged",
     "config",

@@ -10,6 +10,7 @@ import {
 } from "./hs-keep.ts";
 import { serveCommand } from "./hs-serve.ts";
 import { watchCommand } from "./hs-watch.ts";
+import { withNamedErrors } from "./usage-error.ts";
 
 const EXAMPLES = `
 Examples:
@@ -26,7 +27,7 @@ Tor's control port is found by itself, or named by --control; --tor launch start
 
 /** `anonctl hs`: hidden services. */
 export function hsCommand(): Command {
-  return new Command("anonctl hs")
+  const command = new Command("anonctl hs")
     .description("Make hidden services of Tor and I2P, and keep them up.")
     .exitOverride()
     .allowExcessArguments(false)
@@ -40,4 +41,5 @@ export function hsCommand(): Command {
     .addCommand(serveCommand())
     .addCommand(importCommand())
     .addCommand(exportCommand());
+  return withNamedErrors(command);
 }

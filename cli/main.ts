@@ -20,6 +20,14 @@ const commands: Readonly<Record<string, { about: string; load: () => Promise<Loa
     about: "Tell whether an address can be reached, and which layer fails",
     load: async () => (await import("./probe.ts")).probeCommand(),
   },
+  peers: {
+    about: "Keep the addresses of other nodes, each zone by itself",
+    load: async () => (await import("./peers.ts")).peersCommand(),
+  },
+  "noise-capture": {
+    about: "Measure a link's shape, and say how well it hides",
+    load: async () => (await import("./noise-capture.ts")).noiseCaptureCommand(),
+  },
   devnet: {
     about: "Run a private network on this machine, to try things on",
     load: async () => (await import("./devnet.ts")).devnetCommand(),
@@ -36,7 +44,7 @@ Speak to a peer-to-peer network over Tor and I2P without showing when or how muc
 
 Commands:
 ${Object.entries(commands)
-  .map(([name, { about }]) => `  ${name.padEnd(10)}${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(15)}${about}`)
   .join("\n")}
 
 Options:
@@ -48,7 +56,7 @@ Examples:
   $ anonctl devnet up --simulated
 
 Exit codes: 0 done; 1 what was tested failed; 2 usage or configuration; 3 something on this
-machine is not there; 70 a bug in anonctl; 130 interrupted.
+machine is not there; 4 there was too little to tell; 70 a bug in anonctl; 130 interrupted.
 `;
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -1,6 +1,10 @@
 import { type Command, Option } from "commander";
 import type { ConfigLine } from "./config-file.ts";
-import type { OptionTexts } from "./node-settings.ts";
+import { modeOptions } from "./mode-settings.ts";
+import { gatewayOptions } from "./node-gateway.ts";
+import { asksForPublic, publicOptions, withoutPublicZone } from "./node-public.ts";
+import type { OptionTexts } from "./option-texts.ts";
+import { BRIDGE_ABOUT } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** How often an option may be given, and whether it takes a value. */
@@ -11,10 +15,12 @@ interface NodeOption {
   readonly kind: OptionKind;
   readonly argument: string;
   readonly about: string;
+  readonly hidden?: true;
 }
 
 /** The options that only the command line has. */
 export interface NodeOptionValues {
+  readonly explain?: boolean;
   readonly configFile?: string;
   readonly json?: boolean;
 }
@@ -26,6 +32,15 @@ const options: readonly NodeOption[] = [
     "list",
     "ZONE,IP:PORT[,MAX]",
     "reach peers of tor or i2p through this SOCKS proxy, MAX at once; [socks5://[USER:PASSWORD@]]IP:PORT chooses version and credentials",
+  ),
+  ...modeOptions.map(({ name, argument, about }) =>
+    option(name, argument === "" ? "switch" : "single", argument, about),
+  ),
+  option(
+    "tor-rotate-circuits",
+    "single",
+    "DURATION",
+    "give new links new circuits at random times around this interval, such as 10m",
   ),
   option(
     "anonymous-inbound",
@@ -41,10 +56,22 @@ const options: readonly NodeOption[] = [
   ),
   option("control-password-file", "single", "FILE", "auto: holds the control port's password"),
   option("cookie-file", "single", "FILE", "auto: tor's cookie (default: where tor says)"),
+  option("tor", "single", "launch", "start a tor of the node's own, which is its tor zone's proxy"),
+  option("bridge", "list", "LINE", BRIDGE_ABOUT),
+  { ...option("torrc-line", "list", "LINE", ""), hidden: true },
   option("detach", "switch", "", "auto: leave the service to tor when the node stops"),
-  option("add-peer", "list", "HOST[:PORT]", "dial this .onion or .b32.i2p peer; may be repeated"),
+  option(
+    "add-peer",
+    "list",
+    "HOST[:PORT]",
+    "dial this peer: .onion, .b32.i2p, or of the public zone; may be repeated",
+  ),
   option("add-priority-node", "list", "HOST[:PORT]", "dial this peer before others"),
   option("add-exclusive-node", "list", "HOST[:PORT]", "dial only peers given like this"),
+  option("seed-node", "list", "HOST[:PORT]", "begin with this peer too; dialed as --add-peer"),
+  ...publicOptions.map(({ name, argument, about }) =>
+    option(name, argument === "" ? "switch" : "single", argument, about),
+  ),
   option("rpc-bind-ip", "single", "IP", "where wallets connect (default: 127.0.0.1)"),
   option(
     "rpc-bind-port",
@@ -52,8 +79,27 @@ const options: readonly NodeOption[] = [
     "PORT",
     "0 picks a free one (default: 18081, or the network's)",
   ),
-  option("confirm-external-bind", "switch", "", "allow --rpc-bind-ip beyond this machine"),
-  option("data-dir", "single", "DIR", "where transactions are kept (default: ~/.anonctl/NETWORK)"),
+  ...gatewayOptions.map(({ name, argument, about }) =>
+    option(name, argument === "" ? "switch" : "single", argument, about),
+  ),
+  option(
+    "metrics",
+    "single",
+    "[IP:]PORT",
+    "answer Prometheus there; 0 picks a free one (default: not at all; IP: 127.0.0.1)",
+  ),
+  option(
+    "confirm-external-bind",
+    "switch",
+    "",
+    "allow --rpc-bind-ip and --metrics beyond this machine",
+  ),
+  option(
+    "data-dir",
+    "single",
+    "DIR",
+    "where transactions and peers are kept (default: ~/.anonctl/NETWORK)",
+  ),
   option("testnet", "switch", "", "use Monero's test network"),
   option("stagenet", "switch", "", "use Monero's stage network"),
   option("regtest", "switch", "", "use a private chain, as monerod --regtest"),
@@ -89,17 +135,6 @@ const harmless: ReadonlySet<string> = new Set([
   "log-file",
 ]);
 
-/** monerod's options for the public zone, which this version does not have. */
-const publicZone: readonly string[] = [
-  "proxy",
-  "proxy-allow-dns-leaks",
-  "seed-node",
-  "out-peers",
-  "in-peers",
-  "p2p-bind-ip",
-  "p2p-bind-port",
-];
-
 function option(name: string, kind: OptionKind, argument: string, about: string): NodeOption {
   return { name, kind, argument, about };
 }
@@ -110,17 +145,18 @@ function option(name: string, kind: OptionKind, argument: string, about: string)
  * @param command changed in place
  */
 export function addNodeOptions(command: Command): void {
-  for (const { name, kind, argument, about } of options) {
+  for (const { name, kind, argument, about, hidden = false } of options) {
     const flags = kind === "switch" ? `--${name}` : `--${name} <${argument}>`;
-    const declared = new Option(flags, about);
+    const declared = new Option(flags, about).hideHelp(hidden);
     if (kind === "list")
       declared.argParser((value: string, before: string[] = []) => [...before, value]);
     command.addOption(declared);
   }
-  for (const name of publicZone) {
-    command.addOption(new Option(`--${name} [VALUE]`, "not in this version").hideHelp());
-  }
   command.option("--config-file <FILE>", "read options from FILE too; the command line wins");
+  command.option(
+    "--explain",
+    "tell what would be connected where, and what can leak; open nothing",
+  );
   command.option("--json", "one JSON object a line on stdout");
 }
 
@@ -142,13 +178,16 @@ export function collectTexts(
   const texts = new Map<string, string[]>();
   const ignored: string[] = [];
   const given: { readonly [name: string]: unknown } = command.opts();
-  for (const name of publicZone) {
-    if (given[camelCase(name)] !== undefined)
-      throw new UsageError("bad-option", notBuilt(`--${name}`));
+  const onLine = publicOptions.filter(({ name }) => given[camelCase(name)] !== undefined);
+  const hasPublic = asksForPublic([...onLine, ...lines].map(({ name }) => name));
+  for (const { name } of hasPublic ? [] : onLine) {
+    const why = withoutPublicZone(name, [String(given[camelCase(name)])]);
+    if (why !== undefined) throw new UsageError("bad-option", `--${why}.`);
   }
   for (const { name, value, line } of lines) {
-    if (publicZone.includes(name)) {
-      throw new UsageError("bad-config-file", `${file}, line ${line}: ${notBuilt(name)}`);
+    const why = hasPublic ? undefined : withoutPublicZone(name, [value]);
+    if (why !== undefined) {
+      throw new UsageError("bad-config-file", `${file}, line ${line}: ${why}.`);
     }
     if (options.some((known) => known.name === name)) {
       texts.set(name, [...(texts.get(name) ?? []), value]);
@@ -172,10 +211,6 @@ export function collectTexts(
   return { texts, ignored };
 }
 
-function notBuilt(name: string): string {
-  return `${name} is for the public zone, which this version does not have: it reaches .onion and .i2p peers through --tx-proxy, and nothing else.`;
-}
-
 function camelCase(name: string): string {
-  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return name.replace(/-([a-z])/gi, (_, letter: string) => letter.toUpperCase());
 }

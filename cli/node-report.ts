@@ -1,16 +1,24 @@
 import process from "node:process";
 import type { Notice } from "../lib/relay/event.ts";
 import { realClock } from "../lib/runtime/clock.ts";
+import { explanationText, type ZoneExplanation } from "./node-explain.ts";
 
 /** What a node tells when it is up. */
 export interface ReadyReport {
   readonly network: string;
   readonly dataDir: string;
   readonly rpc: { readonly host: string; readonly port: number };
+  /** Where Prometheus may ask. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly inbound: readonly { readonly host: string; readonly port: number }[];
   /** Name and port of the node's own service, where it keeps one. */
   readonly service: string | undefined;
+  /** Where peers of the public zone may connect; undefined for nowhere. */
+  readonly publicListening: { readonly host: string; readonly port: number } | undefined;
+  /** Peers that the user gave. */
   readonly peers: number;
+  /** Peers in the books of the zones that dial. */
+  readonly known: number;
   readonly schedule: string;
   readonly noiseBytesPerSecond: number;
   readonly restored: number;
@@ -36,9 +44,12 @@ export class NodeReport {
         network: ready.network,
         data_dir: ready.dataDir,
         rpc: ready.rpc,
+        ...(ready.metrics === undefined ? {} : { metrics: ready.metrics }),
         inbound: ready.inbound,
         ...(ready.service === undefined ? {} : { service: ready.service }),
+        ...(ready.publicListening === undefined ? {} : { public_inbound: ready.publicListening }),
         peers: ready.peers,
+        known_peers: ready.known,
         noise: { schedule: ready.schedule, bytes_per_second: ready.noiseBytesPerSecond },
         restored: ready.restored,
       });
@@ -47,14 +58,20 @@ export class NodeReport {
     const lines = [
       `anonctl node on ${ready.network}, state in ${ready.dataDir}`,
       `  RPC          http://${hostOf(ready.rpc)}`,
+      ...(ready.metrics === undefined
+        ? []
+        : [`  metrics      http://${hostOf(ready.metrics)}/metrics`]),
       ...ready.inbound.map(
         (place) => `  inbound      ${hostOf(place)}, for a hidden service to forward to`,
       ),
+      ...(ready.publicListening === undefined
+        ? []
+        : [`  public       ${hostOf(ready.publicListening)}, for peers of the public zone`]),
       ...(ready.service === undefined
         ? []
         : [`  own address  ${ready.service}, an onion service that the node keeps up`]),
-      ...(ready.peers > 0 ? [`  peers        ${ready.peers} to dial`] : []),
-      ...(ready.peers > 0
+      ...(ready.peers + ready.known > 0 ? [`  peers        ${peersOf(ready)}`] : []),
+      ...(ready.peers + ready.known > 0
         ? [
             `  noise        ${ready.schedule}; up to ${ready.noiseBytesPerSecond} bytes a second sent`,
           ]
@@ -64,6 +81,12 @@ export class NodeReport {
         : []),
     ];
     process.stdout.write(`${lines.join("\n")}\n`);
+  }
+
+  /** Nothing is started: tells what would be. @param explanations of every zone */
+  explain(explanations: readonly ZoneExplanation[]): void {
+    if (this.#json) this.#print({ schema: "anonctl.node.explain.v1", zones: explanations });
+    else process.stdout.write(explanationText(explanations));
   }
 
   /** Something worth a line. @param notice from the relay */
@@ -93,6 +116,13 @@ export class NodeReport {
   #print(line: { readonly [name: string]: unknown }): void {
     process.stdout.write(`${JSON.stringify(line)}\n`);
   }
+}
+
+function peersOf({ peers, known }: ReadyReport): string {
+  const words = [];
+  if (peers > 0) words.push(`${peers} to dial`);
+  if (known > 0) words.push(`${known} known`);
+  return words.join(", ");
 }
 
 function hostOf(place: { readonly host: string; readonly port: number }): string {

@@ -6,7 +6,9 @@ import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import { OnionKey } from "../lib/tor/onion-key.ts";
 import type { AnonymousInbound } from "../lib/zone/option.ts";
-import type { NodeSettings, OwnServiceSettings } from "./node-settings.ts";
+import type { NodeSettings } from "./node-settings.ts";
+import type { NodeTor } from "./node-tor.ts";
+import type { OwnServiceSettings } from "./own-service-settings.ts";
 import { openTor } from "./tor-access.ts";
 
 /** The name under which the node's own service is kept in its data directory. */
@@ -15,6 +17,11 @@ const LOOPBACK = "127.0.0.1";
 
 /** Told of changes of the service, in a sentence. */
 export type TellChange = (text: string, level: "info" | "warning") => void;
+
+/** What a node says of the service that it wants; its `torPort` is the port that others dial. */
+export type ServiceOwner = Pick<NodeSettings, "ownService" | "dataDir"> & {
+  readonly network: Pick<NodeSettings["network"], "torPort">;
+};
 
 /**
  * The node's own onion service: one key for all runs on a data directory, which leads to whatever
@@ -48,11 +55,11 @@ export class NodeService {
   /**
    * Finds the service in the data directory, or makes it.
    *
-   * @param settings the node's
+   * @param settings the node's: how the service is kept up, where, and its own port
    * @returns undefined where the node is to have none
    * @throws ServiceError where it is damaged or can't be kept
    */
-  static of(settings: NodeSettings): NodeService | undefined {
+  static of(settings: ServiceOwner): NodeService | undefined {
     const { ownService, dataDir, network } = settings;
     if (ownService === undefined) return undefined;
     const store = new ServiceStore(dataDir);
@@ -71,13 +78,16 @@ export class NodeService {
    * Finds tor and connects to it.
    *
    * @param tell told of changes from then on
+   * @param signal calls it off
+   * @param tor the node's own, which runs already; undefined where another is used
    * @throws ServiceError or TorError where there is no tor that lets us in
    */
-  async connect(tell: TellChange): Promise<void> {
+  async connect(tell: TellChange, signal?: AbortSignal, tor?: NodeTor): Promise<void> {
     this.#keeper = await OnionKeeper.start({
-      source: (signal) => openTor(this.#settings.tor, signal),
+      source: (signal) => tor?.source(signal) ?? openTor(this.#settings.tor, signal),
       clock: realClock,
       random: systemRandom,
+      signal,
       onEvent: ({ address, state, text }) => {
         if (state === "starting") return;
         const level = state === "waiting" || state === "failed" ? "warning" : "info";

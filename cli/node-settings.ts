@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Address, parseAddress, parseAddressOf } from "../lib/address/address.ts";
+import { type Address, isOfZone, parseAddress } from "../lib/address/address.ts";
 import { AddressError } from "../lib/address/error.ts";
 import { isLoopback } from "../lib/address/loopback.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
@@ -17,21 +17,23 @@ import {
 import type { TargetKind } from "../lib/relay/dial-target.ts";
 import type { RetrySchedule } from "../lib/relay/pool.ts";
 import { formatDuration, parseDuration } from "../lib/runtime/duration.ts";
-import {
-  type AnonymousInbound,
-  parseAnonymousInbound,
-  parseTxProxy,
-  type TxProxy,
-} from "../lib/zone/option.ts";
-import { zoneProfiles } from "../lib/zone/profile.ts";
-import { readTorRequest, type TorRequest } from "./tor-access.ts";
+import { type AnonymousInbound, parseAnonymousInbound, type TxProxy } from "../lib/zone/option.ts";
+import { type GatewaySettings, readGateway } from "./node-gateway.ts";
+import { type MetricsSettings, readMetrics } from "./node-metrics.ts";
+import { checkNodePlaces, type NodeModeSettings, readNodeMode } from "./node-mode.ts";
+import { checkPublicPeer, type GivenPeer, type PublicSettings, readPublic } from "./node-public.ts";
+import { readNodeTor } from "./node-tor.ts";
+import { isOn, last, type OptionTexts } from "./option-texts.ts";
+import { isOwnService, type OwnServiceSettings, readOwnService } from "./own-service-settings.ts";
+import type { TorLaunch } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A node's settings, read and checked. */
-export interface NodeSettings {
+export interface NodeSettings extends NodeModeSettings {
   readonly network: Network;
   readonly dataDir: string;
-  readonly proxies: readonly TxProxy[];
+  /** A tor of the node's own, whose SOCKS port is the tor zone's proxy once it runs. */
+  readonly launch: TorLaunch | undefined;
   readonly inbound: readonly AnonymousInbound[];
   /** The onion service that the node makes and keeps up itself. */
   readonly ownService: OwnServiceSettings | undefined;
@@ -39,7 +41,15 @@ export interface NodeSettings {
     readonly address: Address<AnonymityZone>;
     readonly kind: TargetKind;
   }[];
+  /** The public zone; undefined where none was asked for. */
+  readonly publicZone: PublicSettings | undefined;
+  /** Its peers that the user gave. */
+  readonly publicPeers: readonly GivenPeer[];
   readonly rpc: { readonly host: string; readonly port: number };
+  /** Where Prometheus may ask; undefined for nowhere. */
+  readonly metrics: MetricsSettings | undefined;
+  /** The remote daemon that wallets read from. */
+  readonly gateway: GatewaySettings | undefined;
   readonly schedule: NoiseSchedule;
   readonly epoch: EpochLength;
   readonly retry: RetrySchedule;
@@ -47,18 +57,6 @@ export interface NodeSettings {
   /** Worth telling before the node starts. */
   readonly warnings: readonly string[];
 }
-
-/** How the node's own onion service is kept up. */
-export interface OwnServiceSettings {
-  readonly tor: TorRequest;
-  /** Inbound links at the most. */
-  readonly inboundMax: number;
-  /** Whether it stays in tor when the node stops. */
-  readonly detached: boolean;
-}
-
-/** The values of every option, as texts, in the order in which they were given. */
-export type OptionTexts = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Reads and checks a node's settings.
@@ -69,42 +67,43 @@ export type OptionTexts = ReadonlyMap<string, readonly string[]>;
 export function readNodeSettings(texts: OptionTexts): NodeSettings {
   const network = networks[readNetwork(texts)];
   const warnings: string[] = [];
-  const proxies = readProxies(texts, warnings);
-  const inbound = readInbound(texts, network, warnings);
   const dataDir = last(texts, "data-dir") ?? join(homedir(), ".anonctl", network.name);
-  const ownService = readOwnService(texts, inbound, dataDir);
-  const peers = readPeers(texts, network, proxies, warnings);
+  const tor = readNodeTor(texts, dataDir);
+  const modeSettings = readNodeMode(texts, tor.launch, warnings);
+  const { proxies } = modeSettings;
+  const inbound = readInbound(texts, network, warnings);
+  const ownService = readOwnService(texts, inbound, tor);
+  const publicZone = readPublic(texts, modeSettings.mode, warnings);
+  const given = readPeers(texts, network, { proxies, publicZone }, warnings);
   const schedule = readSchedule(texts, network);
-  if (proxies.length === 0 && inbound.length === 0 && ownService === undefined) {
+  const hasHidden = proxies.length > 0 || inbound.length > 0 || ownService !== undefined;
+  if (!hasHidden && publicZone === undefined) {
     throw new UsageError(
       "bad-option",
-      "The node has no zone: give --tx-proxy tor,127.0.0.1:9050 with a peer, or --anonymous-inbound.",
+      "The node has no zone: give --tx-proxy tor,127.0.0.1:9050 or --tor launch with a peer, or --anonymous-inbound.",
     );
   }
-  for (const { zone } of proxies) {
-    if (peers.some(({ address }) => address.zone === zone)) continue;
-    warnings.push(
-      `No peer of the ${zone} zone is given, and this version finds none by itself: nothing leaves by --tx-proxy ${zone}; give --add-peer.`,
-    );
-  }
+  const rpc = readRpc(texts, network, warnings);
+  checkNodePlaces(modeSettings, { rpc, inbound, control: ownService?.tor.place });
   return {
     network,
     dataDir,
-    proxies,
+    ...modeSettings,
+    launch: tor.launch,
     inbound,
     ownService,
-    peers,
-    rpc: readRpc(texts, network, warnings),
+    peers: given.flatMap(({ address, kind }) => (isHidden(address) ? [{ address, kind }] : [])),
+    publicZone,
+    publicPeers: given.filter(({ address }) => isOfZone(address, "public")),
+    rpc,
+    metrics: readMetrics(texts, modeSettings.mode, warnings),
+    gateway: readGateway(texts, network, modeSettings, warnings),
     schedule,
     epoch: readEpoch(texts, schedule),
     retry: readRetry(texts),
     timedSyncMs: readDuration(texts, "timed-sync", "60s", 1_000, 120_000),
     warnings,
   };
-}
-
-function last(texts: OptionTexts, name: string): string | undefined {
-  return texts.get(name)?.at(-1);
 }
 
 function readNetwork(texts: OptionTexts): NetworkName {
@@ -116,34 +115,9 @@ function readNetwork(texts: OptionTexts): NetworkName {
   return first ?? "mainnet";
 }
 
-function isOn(texts: OptionTexts, name: string): boolean {
-  const value = last(texts, name);
-  if (value === undefined || value === "0" || value === "false") return false;
-  if (value === "1" || value === "true") return true;
-  throw new UsageError("bad-option", `--${name} is a switch; "${value}" is neither 1 nor 0.`);
-}
-
-function readProxies(texts: OptionTexts, warnings: string[]): TxProxy[] {
-  const proxies = (texts.get("tx-proxy") ?? []).map(parseTxProxy);
-  for (const [index, { zone, proxy }] of proxies.entries()) {
-    if (proxies.findIndex((other) => other.zone === zone) < index) {
-      throw new UsageError(
-        "bad-option",
-        `--tx-proxy names the ${zone} zone twice; give each zone once.`,
-      );
-    }
-    if ("host" in proxy && !isLoopback(proxy.host)) {
-      warnings.push(
-        `The proxy ${proxy.host} is on another machine: what is said to it travels in clear.`,
-      );
-    }
-  }
-  return proxies;
-}
-
 function readInbound(texts: OptionTexts, network: Network, warnings: string[]): AnonymousInbound[] {
   const inbound = (texts.get("anonymous-inbound") ?? [])
-    .filter((text) => !OWN_SERVICE.test(text))
+    .filter((text) => !isOwnService(text))
     .map((text) => parseAnonymousInbound(text, network.torPort));
   for (const [index, { zone, listen }] of inbound.entries()) {
     if (inbound.findIndex((other) => other.zone === zone) < index) {
@@ -161,79 +135,24 @@ function readInbound(texts: OptionTexts, network: Network, warnings: string[]): 
   return inbound;
 }
 
-/** `auto`, and how many links. */
-const OWN_SERVICE = /^auto(?:,|$)/;
-
-function readOwnService(
-  texts: OptionTexts,
-  inbound: readonly AnonymousInbound[],
-  dataDir: string,
-): OwnServiceSettings | undefined {
-  const [text, second] = (texts.get("anonymous-inbound") ?? []).filter((one) =>
-    OWN_SERVICE.test(one),
-  );
-  const detached = isOn(texts, "detach");
-  const tor = readTorRequest(
-    {
-      ...textOf(texts, "control", "control"),
-      ...textOf(texts, "control-password-file", "controlPasswordFile"),
-      ...textOf(texts, "cookie-file", "cookieFile"),
-    },
-    dataDir,
-  );
-  if (text === undefined) {
-    if (!detached && !tor.given) return undefined;
-    throw new UsageError(
-      "bad-option",
-      `--${detached ? "detach" : "control"} and the like are for the node's own service; add --anonymous-inbound auto.`,
-    );
-  }
-  if (second !== undefined || inbound.some(({ zone }) => zone === "tor")) {
-    throw new UsageError(
-      "bad-option",
-      "--anonymous-inbound auto is of the tor zone, which is named twice; give each zone once.",
-    );
-  }
-  const [, max, ...more] = text.split(",");
-  const inboundMax =
-    max === undefined
-      ? zoneProfiles.tor.inboundMaxDefault
-      : /^[0-9]{1,4}$/.test(max)
-        ? Number(max)
-        : 0;
-  if (inboundMax > 0 && more.length === 0) return { tor, inboundMax, detached };
-  throw new UsageError(
-    "bad-option",
-    `--anonymous-inbound ${text} is not auto or auto,MAX with a number of links from 1 to 9999.`,
-  );
-}
-
-function textOf<Key extends string>(
-  texts: OptionTexts,
-  name: string,
-  key: Key,
-): { readonly [K in Key]?: string } {
-  const text = last(texts, name);
-  const found: { [K in Key]?: string } = {};
-  if (text !== undefined) found[key] = text;
-  return found;
-}
-
 function readPeers(
   texts: OptionTexts,
   network: Network,
-  proxies: readonly TxProxy[],
+  ways: { readonly proxies: readonly TxProxy[]; readonly publicZone: PublicSettings | undefined },
   warnings: string[],
-): { address: Address<AnonymityZone>; kind: TargetKind }[] {
+): GivenPeer[] {
   const options: readonly (readonly [string, TargetKind])[] = [
     ["add-exclusive-node", "exclusive"],
     ["add-priority-node", "priority"],
     ["add-peer", "add"],
+    ["seed-node", "add"],
   ];
   const given = options.flatMap(([option, kind]) =>
     (texts.get(option) ?? []).map((text) => {
       const address = readPeer(option, text, network);
-      if (!proxies.some(({ zone }) => zone === address.zone)) {
+      if (isOfZone(address, "public")) {
+        checkPublicPeer(`--${option} ${text}`, address, ways.publicZone, network);
+      } else if (!ways.proxies.some(({ zone }) => zone === address.zone)) {
         throw new UsageError(
           "bad-option",
           `--${option} ${text} is of the ${address.zone} zone, which has no proxy; add --tx-proxy ${address.zone},IP:PORT.`,
@@ -251,20 +170,20 @@ function readPeers(
   return exclusive;
 }
 
-function readPeer(option: string, text: string, network: Network): Address<AnonymityZone> {
+function readPeer(option: string, text: string, network: Network): Address {
   try {
-    const defaultPort = network.torPort;
-    const { zone } = parseAddress(text, { defaultPort });
-    if (zone !== "public") return parseAddressOf(text, zone, { defaultPort });
+    const { zone } = parseAddress(text, { defaultPort: network.torPort });
+    const defaultPort = zone === "public" ? network.p2pPort : network.torPort;
+    return parseAddress(text, { defaultPort });
   } catch (error) {
     if (error instanceof AddressError)
       throw new UsageError("bad-option", `--${option}: ${error.message}`);
     throw error;
   }
-  throw new UsageError(
-    "bad-option",
-    `--${option} ${text} is a public address; this version dials .onion and .i2p peers only.`,
-  );
+}
+
+function isHidden(address: Address): address is Address<AnonymityZone> {
+  return !isOfZone(address, "public");
 }
 
 function readRpc(

@@ -1,30 +1,43 @@
-import process from "node:process";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { formatAddress } from "../lib/address/address.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
 import { FRAME_BYTES } from "../lib/levin/frame.ts";
 import { formatSchedule, meanInterval } from "../lib/padding/schedule.ts";
-import { NOISE_CHANNELS, RelayCore } from "../lib/relay/core.ts";
+import { PeerStore } from "../lib/peers/store.ts";
+import { NOISE_CHANNELS, RelayCore, type RelayOptions } from "../lib/relay/core.ts";
 import { RelayDriver } from "../lib/relay/driver.ts";
+import type { DaemonGateway } from "../lib/relay/gateway.ts";
+import { PeerBooks } from "../lib/relay/peer-books.ts";
 import { RpcServer } from "../lib/relay/rpc.ts";
 import { RelayStore } from "../lib/relay/store.ts";
 import type { ZoneOptions } from "../lib/relay/zone-core.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import { StreamIsolation } from "../lib/socks/isolation.ts";
-import { Dialer, type Dialers } from "../lib/zone/dial.ts";
+import { Dialer } from "../lib/zone/dial.ts";
+import { PeerDialer } from "../lib/zone/peer-dialer.ts";
 import { anonymityZones } from "../lib/zone/profile.ts";
+import { CircuitRotation } from "../lib/zone/rotation.ts";
 import { readConfigFile } from "./config-file.ts";
+import { makeGateway } from "./node-gateway.ts";
+import { type LocalDoors, openLocalDoors } from "./node-local.ts";
 import { addNodeOptions, collectTexts, type NodeOptionValues } from "./node-options.ts";
+import { clearnetWayOf, publicZoneOf } from "./node-public.ts";
 import { NodeReport } from "./node-report.ts";
 import { NodeService } from "./node-service.ts";
 import { type NodeSettings, readNodeSettings } from "./node-settings.ts";
+import { NodeTor, type TellTor } from "./node-tor.ts";
 import { Exit } from "./run.ts";
+import { type StopSignal, stopSignal, untilStopped } from "./stop-signal.ts";
+import { withNamedErrors } from "./usage-error.ts";
 
 const EXAMPLES = `
 Examples:
   Send a wallet's transactions to one onion peer, through Debian's tor:
   $ anonctl node --tx-proxy tor,127.0.0.1:9050 --add-peer NAME.onion:18083
+
+  To peers of its book and those that they name, from the network's seeds on:
+  $ anonctl node --tx-proxy tor,127.0.0.1:9050
 
   Take connections that a hidden service forwards, and nothing else:
   $ anonctl node --anonymous-inbound NAME.onion:18083,127.0.0.1:18083
@@ -34,7 +47,7 @@ Examples:
 
   Then hand it a signed transaction (a wallet writes one with do_not_relay):
   $ curl http://127.0.0.1:18081/send_raw_transaction -d '{"tx_as_hex":"..."}'
-  $ curl http://127.0.0.1:18081/status
+  $ anonctl node status
 
 The node has no chain: a wallet still reads its balance from a monerod.
 A configuration file (--config-file) holds the same names, one name=value a line, as monero.conf.`;
@@ -42,22 +55,48 @@ A configuration file (--config-file) holds the same names, one name=value a line
 /** Names and arguments of the options take 50; commander wraps nothing where less than 40 are left. */
 const HELP_COLUMNS = 100;
 
-/** `anonctl node`: the relay. */
-export function nodeCommand(): Command {
+/**
+ * `anonctl node`: the relay. Each protocol has options of its own, so the word after `--protocol`
+ * chooses the command before anything else is read.
+ */
+export function nodeCommand(): { parseAsync: Command["parseAsync"] } {
+  return {
+    parseAsync: async (words = [], options) => {
+      if (words[0] === "status") {
+        const { nodeStatusCommand } = await import("./node-status.ts");
+        return await nodeStatusCommand().parseAsync(words.slice(1), options);
+      }
+      const isEthereum = protocolOf(words) === "ethereum";
+      const command = isEthereum
+        ? (await import("./node-ethereum.ts")).ethereumNodeCommand()
+        : moneroNodeCommand();
+      return await command.parseAsync(words, options);
+    },
+  };
+}
+
+function protocolOf(words: readonly string[]): string | undefined {
+  const at = words.lastIndexOf("--protocol");
+  if (at >= 0) return words[at + 1];
+  return words.findLast((word) => word.startsWith("--protocol="))?.slice("--protocol=".length);
+}
+
+function moneroNodeCommand(): Command {
   const command = new Command("anonctl node")
     .description("Relay Monero transactions over Tor or I2P inside noise.")
     .exitOverride()
     // A suggestion would offer --tx-proxy to who wrote --proxy, which means something else.
     .showSuggestionAfterError(false)
-    .showHelpAfterError("See anonctl node --help.")
-    .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, "anonctl node: ")),
-    })
     .allowExcessArguments(false)
     .configureHelp({ helpWidth: HELP_COLUMNS })
     .addHelpText("after", EXAMPLES);
   addNodeOptions(command);
-  return command.action(async () => {
+  command.addOption(
+    new Option("--protocol <NAME>", "ethereum has options of its own: --protocol ethereum --help")
+      .choices(["monero", "ethereum"])
+      .default("monero"),
+  );
+  return withNamedErrors(command).action(async () => {
     const values: NodeOptionValues = command.opts();
     const lines = values.configFile === undefined ? [] : readConfigFile(values.configFile);
     const { texts, ignored } = collectTexts(command, lines, values.configFile ?? "");
@@ -65,6 +104,11 @@ export function nodeCommand(): Command {
     const report = new NodeReport(values.json === true);
     for (const name of ignored) report.warn(`${name} means nothing to anonctl and is passed over.`);
     for (const warning of settings.warnings) report.warn(warning);
+    if (values.explain === true) {
+      const { explainNode } = await import("./node-explain.ts");
+      report.explain(explainNode(settings));
+      return;
+    }
     await runNode(settings, report);
   });
 }
@@ -72,15 +116,26 @@ export function nodeCommand(): Command {
 async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
   const service = NodeService.of(given);
   const inbound = [...given.inbound, ...(service === undefined ? [] : [service.inbound])];
-  const settings = { ...given, inbound };
-  const store = RelayStore.open(settings.dataDir, settings.network.name);
+  const store = RelayStore.open(given.dataDir, given.network.name);
+  const stop = stopSignal();
+  const tell: TellTor = (text, level) => report.notice({ kind: "notice", level, text });
+  const isolation = new StreamIsolation(systemRandom);
+  const rotation = rotationOf(given, isolation);
+  let tor: NodeTor | undefined;
+  let peers: PeerStore | undefined;
   try {
+    const { dataDir: directory, network } = given;
+    peers = PeerStore.open({ directory, network: network.name, clock: realClock });
+    tor = await NodeTor.start(given.launch, stop, tell);
+    const proxies = tor?.proxies(given.proxies) ?? given.proxies;
+    const settings = { ...given, inbound, proxies };
     const now = realClock.now();
     const restored = store.transactions(realClock.unixMs());
     const core = new RelayCore(
       {
         network: settings.network,
         zones: zonesOf(settings, store),
+        ...publicOf(settings, store),
         random: systemRandom,
         schedule: settings.schedule,
         epoch: settings.epoch,
@@ -89,17 +144,25 @@ async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
       },
       now,
     );
+    const books = booksOf(settings, peers, report);
     const driver = new RelayDriver({
       core,
       store,
-      dialers: dialersOf(settings),
+      books,
+      dialer: dialerOf(settings, isolation),
       inbound: settings.inbound,
+      ...(settings.publicZone?.listen && { publicListen: settings.publicZone.listen }),
       clock: realClock,
       notice: (notice) => report.notice(notice),
     });
-    await serve(settings, report, driver, restored.length, service);
+    await untilStopped(stop, async () => await service?.connect(tell, stop.signal, tor));
+    const gateway = settings.gateway && makeGateway(settings.gateway, settings, isolation);
+    await serve(settings, report, driver, restored.length, service, stop, gateway);
   } finally {
+    rotation?.stop();
     await service?.close();
+    await tor?.close();
+    peers?.close();
     store.close();
   }
 }
@@ -110,17 +173,22 @@ async function serve(
   driver: RelayDriver,
   restored: number,
   service: NodeService | undefined,
+  stop: StopSignal,
+  gateway: DaemonGateway | undefined,
 ): Promise<void> {
-  const stopped = stopSignal();
-  await service?.connect((text, level) => report.notice({ kind: "notice", level, text }));
   const rpc = await RpcServer.listen({
     ...settings.rpc,
     driver,
     network: settings.network.name,
     schedule: settings.schedule,
     clock: realClock,
+    gateway,
   });
+  let local: LocalDoors | undefined;
   try {
+    local = await openLocalDoors({
+      ...{ settings, driver, rpcPort: rpc.port, warn: (text: string) => report.warn(text) },
+    });
     await driver.start();
     // Its listener is the last one.
     await service?.publish(driver.listening.at(-1)?.port ?? 0);
@@ -128,29 +196,31 @@ async function serve(
       network: settings.network.name,
       dataDir: settings.dataDir,
       rpc: { host: settings.rpc.host, port: rpc.port },
+      metrics: local.metrics,
       inbound: driver.listening,
       service: service === undefined ? undefined : formatAddress(service.inbound.address),
-      peers: settings.peers.length,
+      publicListening: driver.publicListening,
+      peers: settings.peers.length + settings.publicPeers.length,
+      known: knownPeers(settings, driver),
       schedule: formatSchedule(settings.schedule),
       noiseBytesPerSecond: Math.round(
         (NOISE_CHANNELS * FRAME_BYTES * 1_000) / meanInterval(settings.schedule),
       ),
       restored,
     });
-    const signal = await stopped;
+    const signal = await stop.stopped;
     report.stopping(signal);
     if (signal === "SIGINT") throw new Exit(130);
   } finally {
+    local?.close();
     driver.stop();
     rpc.close();
   }
 }
 
-function stopSignal(): Promise<"SIGINT" | "SIGTERM"> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.once(signal, () => resolve(signal));
-  });
+function knownPeers(settings: NodeSettings, { books }: RelayDriver): number {
+  if (books === undefined || isExclusive(settings)) return 0;
+  return settings.proxies.reduce((sum, { zone }) => sum + books.known(zone).book, 0);
 }
 
 function zonesOf(settings: NodeSettings, store: RelayStore): ZoneOptions[] {
@@ -176,13 +246,67 @@ function zoneOf<Z extends AnonymityZone>(
     inboundMax: own?.inboundMax ?? 0,
     ...(own === undefined ? {} : { ownAddress: own.address }),
     timedSyncMs: settings.timedSyncMs,
+    hasBook: !isExclusive(settings),
     ...(remembered === undefined ? {} : { remembered }),
   };
 }
 
-function dialersOf(settings: NodeSettings): Dialers {
-  const isolation = new StreamIsolation(systemRandom);
-  return Object.fromEntries(
-    settings.proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, realClock)]),
+/** Exclusive peers of one zone silence the books of all: no other zone is to be preferred to them. */
+function isExclusive({ peers, publicPeers }: NodeSettings): boolean {
+  return [...peers, ...publicPeers].some(({ kind }) => kind === "exclusive");
+}
+
+function publicOf(
+  { publicZone, publicPeers, peers, network, timedSyncMs }: NodeSettings,
+  store: RelayStore,
+): Pick<RelayOptions, "public"> {
+  if (publicZone === undefined) return {};
+  const { forwardDelay, embargo } = publicZone;
+  const remembered = store.tuple("public");
+  const zone = {
+    ...publicZoneOf(publicZone, [...peers, ...publicPeers], network),
+    ...(remembered === undefined ? {} : { remembered }),
+    timedSyncMs,
+  };
+  return { public: { zone, forwardDelay, embargo } };
+}
+
+function booksOf(settings: NodeSettings, store: PeerStore, report: NodeReport): PeerBooks {
+  const { network, inbound, proxies, peers } = settings;
+  const books = new PeerBooks({
+    ...{ store, network, random: systemRandom, clock: realClock },
+    own: inbound.map(({ address }) => address),
+    notice: (notice) => report.notice(notice),
+  });
+  for (const { zone } of proxies) {
+    const { book, seeds } = books.known(zone);
+    const isKnown = !isExclusive(settings) && book + seeds > 0;
+    if (isKnown || peers.some(({ address }) => address.zone === zone)) continue;
+    report.warn(
+      `No peer of the ${zone} zone is known: nothing leaves through ${zone} until one is; give --add-peer.`,
+    );
+  }
+  return books;
+}
+
+function dialerOf(
+  { mode, proxies, publicZone }: NodeSettings,
+  isolation: StreamIsolation,
+): PeerDialer {
+  const clock = realClock;
+  const dialers = Object.fromEntries(
+    proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, clock)]),
   );
+  return new PeerDialer({ mode, dialers, clearnet: clearnetWayOf(publicZone), clock });
+}
+
+function rotationOf(
+  { rotateMs: intervalMs }: NodeSettings,
+  isolation: StreamIsolation,
+): CircuitRotation | undefined {
+  if (intervalMs === undefined) return undefined;
+  return CircuitRotation.start({
+    ...{ intervalMs, random: systemRandom, clock: realClock },
+    rotate: () => isolation.renew(),
+  });
 }

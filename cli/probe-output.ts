@@ -57,6 +57,13 @@ export class ProbeOutput {
     if (junit !== undefined) this.#junit = await JunitFile.create(junit);
   }
 
+  /** Tells people of something on the way; not part of the results. */
+  notice(text: string): void {
+    this.#clearProgress();
+    process.stderr.write(`anonctl probe: ${text}\n`);
+    this.#showProgress();
+  }
+
   /** Writes a result; resolves when there is room for the next. */
   async take(result: ProbeResult): Promise<void> {
     this.#probed++;

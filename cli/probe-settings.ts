@@ -8,20 +8,25 @@ import { type ProtocolName, parseProtocol } from "../lib/probe/protocol.ts";
 import type { ProbeProxy } from "../lib/probe/proxy-gate.ts";
 import { parseDuration } from "../lib/runtime/duration.ts";
 import { type ControlPlace, parsePlace } from "../lib/tor/control-place.ts";
+import { type ConnectivityMode, staysHidden } from "../lib/zone/mode.ts";
 import {
   type AnonymousInbound,
   type ProxyPlace,
   parseAnonymousInbound,
-  parseTxProxy,
+  type TxProxy,
 } from "../lib/zone/option.ts";
 import { zoneProfiles } from "../lib/zone/profile.ts";
+import { checkBeside, type ModeSettings, type ModeValues, readMode } from "./mode-settings.ts";
+import { launchedProxy } from "./node-tor.ts";
+import type { PeerSource } from "./peers-targets.ts";
+import { type ProbeTorValues, readProbeTor } from "./probe-tor.ts";
+import type { TorLaunch } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The options as commander reads them: texts, not yet looked at. */
-export interface ProbeValues {
+export interface ProbeValues extends ModeValues, ProbeTorValues {
   readonly protocol?: string;
   readonly targets?: string;
-  readonly txProxy?: readonly string[];
   readonly proxy?: string;
   readonly direct?: boolean;
   /** False with `--no-tor-control`. */
@@ -64,7 +69,13 @@ export interface ProbeSettings {
   /** The user's own services, with `--self`. */
   readonly own: readonly AnonymousInbound[];
   readonly targetsFile: string | undefined;
+  /** The books whose peers are probed too. */
+  readonly peers: PeerSource | undefined;
   readonly protocol: ProtocolName | "auto";
+  /** Which of a peer's addresses may be dialed. */
+  readonly mode: ConnectivityMode;
+  /** A tor of the probe's own, which is the tor zone's proxy once it runs. */
+  readonly launch: TorLaunch | undefined;
   readonly proxies: { readonly [Z in Zone]: ZoneProxies | undefined };
   readonly direct: boolean;
   readonly control:
@@ -111,12 +122,18 @@ const i2pPlaces: readonly ProxyPlace[] = [{ host: "127.0.0.1", port: 4_447 }];
  *
  * @param texts the targets among the arguments
  * @param values the options
+ * @param peers the books whose peers are probed too
  * @throws UsageError, ProbeError or ZoneError for what can't be used
  */
-export function readProbeSettings(texts: readonly string[], values: ProbeValues): ProbeSettings {
+export function readProbeSettings(
+  texts: readonly string[],
+  values: ProbeValues,
+  peers?: PeerSource,
+): ProbeSettings {
   const own = readOwn(texts, values);
-  if (texts.length === 0 && values.targets === undefined && own.length === 0) {
-    throw usage("anonctl probe needs a target: HOST:PORT, --targets FILE, or --self.");
+  const listed = texts.length > 0 || values.targets !== undefined || peers !== undefined;
+  if (!listed && own.length === 0) {
+    throw usage("anonctl probe needs a target: HOST:PORT, --targets FILE, --peers, or --self.");
   }
   const watchMs = values.watch === undefined ? undefined : duration("watch", values.watch);
   if (watchMs !== undefined && watchMs < WATCH_MS_MIN) {
@@ -127,6 +144,7 @@ export function readProbeSettings(texts: readonly string[], values: ProbeValues)
     texts,
     own,
     targetsFile: values.targets,
+    peers,
     protocol: parseProtocol(values.protocol ?? "auto"),
     ...readRoutes(values),
     cookieFile: values.torCookieFile,
@@ -162,53 +180,89 @@ function readOwn(texts: readonly string[], values: ProbeValues): AnonymousInboun
   return given.map((text) => parseAnonymousInbound(text, DEFAULT_ONION_PORT));
 }
 
-function readRoutes(values: ProbeValues): Pick<ProbeSettings, "proxies" | "direct" | "control"> {
-  const given = (values.txProxy ?? []).map(parseTxProxy);
-  const ofZone = (zone: "tor" | "i2p", places: readonly ProxyPlace[]): ZoneProxies => {
-    const own = given.filter((one) => one.zone === zone);
-    if (own.length > 1) throw usage(`--tx-proxy ${zone} is given twice; a zone has one proxy.`);
-    const { socksVersion } = zoneProfiles[zone];
-    return own.length > 0
-      ? { candidates: own.map(proxyOf), given: true }
-      : { candidates: places.map((place) => ({ place, version: socksVersion })), given: false };
+function readRoutes(
+  values: ProbeValues,
+): Pick<ProbeSettings, "mode" | "launch" | "proxies" | "direct" | "control"> {
+  const launch = readOwnTor(values);
+  const settings = readMode({ ...values, launched: launchedProxy(launch) });
+  const { mode, proxies } = settings;
+  const ofZone = (zone: "tor" | "i2p", places: readonly ProxyPlace[]): ZoneProxies | undefined => {
+    const given = proxies.filter((one) => one.zone === zone);
+    if (given.length > 0) return { candidates: given.map(proxyOf), given: true };
+    // What happens to listen on a usual port is not taken for a way that hides.
+    if (staysHidden(mode)) return undefined;
+    const { socksVersion: version } = zoneProfiles[zone];
+    return { candidates: places.map((place) => ({ place, version })), given: false };
   };
-  const direct = values.direct === true;
-  if (direct && values.proxy !== undefined) {
-    throw usage("--direct dials without a proxy, and --proxy names one; leave one of them out.");
-  }
-  const isPublic = values.proxy !== undefined;
   return {
-    direct,
+    mode,
+    launch,
+    direct: values.direct === true,
     proxies: {
       tor: ofZone("tor", torPlaces),
       i2p: ofZone("i2p", i2pPlaces),
-      public: isPublic
-        ? { candidates: [{ place: proxyPlace(values.proxy ?? ""), version: "5" }], given: true }
-        : undefined,
+      public: readPublic(values, mode),
     },
-    control: readControl(
-      values,
-      given.some(({ zone }) => zone === "tor"),
-    ),
+    control: readControl(values, settings),
   };
 }
 
-function proxyOf(proxy: ReturnType<typeof parseTxProxy>): ProbeProxy {
+/** A deadline that the user gives for tor's bootstrap is one for our own tor too. */
+function readOwnTor(values: ProbeValues): TorLaunch | undefined {
+  const { bootstrapDeadline } = values;
+  const launch = readProbeTor(values, {
+    "tor-control": values.torControl,
+    "tor-cookie-file": values.torCookieFile,
+    "tor-password-file": values.torPasswordFile,
+  });
+  if (launch === undefined || bootstrapDeadline === undefined) return launch;
+  return { ...launch, bootstrapMs: duration("bootstrap-deadline", bootstrapDeadline) };
+}
+
+function readPublic(
+  { direct, proxy }: ProbeValues,
+  mode: ConnectivityMode,
+): ZoneProxies | undefined {
+  if (staysHidden(mode) && (direct === true || proxy !== undefined)) {
+    throw usage(
+      `--${mode} ${mode === "anonymize" ? "reaches the public internet through the tor zone's proxy alone" : "dials nothing on the public internet"}, and --${direct === true ? "direct" : "proxy"} asks for ${mode === "anonymize" ? "another way" : "it"}; leave one of them out.`,
+    );
+  }
+  if (proxy === undefined) return undefined;
+  if (direct === true) {
+    throw usage("--direct dials without a proxy, and --proxy names one; leave one of them out.");
+  }
+  return { candidates: [{ place: readProxyPlace(proxy), version: "5" }], given: true };
+}
+
+function proxyOf(proxy: TxProxy): ProbeProxy {
   const { proxy: place, version, credentials } = proxy;
   return { place, version, ...(credentials === undefined ? {} : { credentials }) };
 }
 
 /** A control port that is only found could be another tor's than a SOCKS port that is given. */
-function readControl(values: ProbeValues, torIsGiven: boolean): ProbeSettings["control"] {
+function readControl(values: ProbeValues, settings: ModeSettings): ProbeSettings["control"] {
   const { torControl } = values;
-  if (typeof torControl === "string") return { kind: "given", place: parsePlace(torControl) };
+  if (typeof torControl === "string") {
+    const place = parsePlace(torControl);
+    checkBeside(settings, place, "--tor-control");
+    return { kind: "given", place };
+  }
   if (values.torPasswordFile !== undefined || values.torCookieFile !== undefined) {
     throw usage("A password or cookie of tor's needs --tor-control to say for which.");
   }
-  return torControl === false || torIsGiven ? { kind: "none" } : { kind: "find" };
+  const torIsGiven = settings.proxies.some(({ zone }) => zone === "tor");
+  const mayFind = torControl !== false && !torIsGiven && !staysHidden(settings.mode);
+  return mayFind ? { kind: "find" } : { kind: "none" };
 }
 
-function proxyPlace(text: string): ProxyPlace {
+/**
+ * Reads `--proxy`.
+ *
+ * @param text what the user wrote
+ * @throws UsageError
+ */
+export function readProxyPlace(text: string): ProxyPlace {
   if (text.startsWith("unix:/")) return { path: text.slice("unix:".length) };
   try {
     const { kind, host, port } = parseAddress(text);

@@ -5,20 +5,21 @@ import { ProbeError } from "../lib/probe/error.ts";
 import type { ListedTarget } from "../lib/probe/probe.ts";
 import { overlongTarget, readTarget } from "../lib/probe/target.ts";
 import { LINE_BYTES_MAX, targetLines } from "../lib/probe/target-lines.ts";
+import { peerTargets } from "./peers-targets.ts";
 import type { ProbeSettings } from "./probe-settings.ts";
 
 /** Targets that are probed again and again have to be remembered. */
 const WATCHED_TARGETS_MAX = 10_000;
 
 /**
- * The targets in the order in which they were given: arguments, then the file, line by line as it
- * is read.
+ * The targets in the order in which they were given: arguments, then the peers of the books, then
+ * the file, line by line as it is read.
  *
  * @param settings where they are
  * @throws ProbeError `targets-unreadable`
  */
 export async function* listTargets(settings: ProbeSettings): AsyncGenerator<ListedTarget> {
-  const { own, texts, protocol, targetsFile } = settings;
+  const { own, texts, protocol, targetsFile, peers } = settings;
   let line = 0;
   for (const { address, listen } of own) {
     const spoken = protocol === "auto" ? "monero" : protocol;
@@ -26,6 +27,9 @@ export async function* listTargets(settings: ProbeSettings): AsyncGenerator<List
     yield { line: ++line, target, local: listen };
   }
   for (const text of texts) yield { line: ++line, target: await readTarget(text, protocol) };
+  if (peers !== undefined) {
+    for (const target of await peerTargets(peers, protocol)) yield { line: ++line, target };
+  }
   if (targetsFile === undefined) return;
   for await (const one of targetLines(bytesOf(targetsFile))) {
     const target =

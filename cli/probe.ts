@@ -6,6 +6,7 @@ import { ProbeError } from "../lib/probe/error.ts";
 import type { ListedTarget } from "../lib/probe/probe.ts";
 import { protocols } from "../lib/probe/protocol.ts";
 import { ProxyGate } from "../lib/probe/proxy-gate.ts";
+import type { ProbeResult } from "../lib/probe/result.ts";
 import { probeAll, type RunSummary } from "../lib/probe/run.ts";
 import { TorControlSight } from "../lib/probe/tor-sight.ts";
 import type { ProbeRoutes } from "../lib/probe/walk.ts";
@@ -14,16 +15,27 @@ import { exitCodeOf } from "../lib/runtime/fault.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import { StreamIsolation } from "../lib/socks/isolation.ts";
 import { detectControl } from "../lib/tor/detect.ts";
+import type { ManagedTor } from "../lib/tor/managed-tor.ts";
+import { zoneProfiles } from "../lib/zone/profile.ts";
+import { modeOptions } from "./mode-settings.ts";
+import { addPlaceOptions } from "./peers-options.ts";
+import { type PeersValues, readPeerSource } from "./peers-targets.ts";
 import { ProbeOutput } from "./probe-output.ts";
 import { type ProbeSettings, type ProbeValues, readProbeSettings } from "./probe-settings.ts";
 import { listTargets, rememberTargets } from "./probe-targets.ts";
 import { Exit } from "./run.ts";
+import { addLaunchOptions, launchTor } from "./tor-access.ts";
+import { withNamedErrors } from "./usage-error.ts";
 
 const EXIT_INTERRUPTED = 130;
 
 const EXAMPLES = `
 Targets are HOST:PORT, or begin with tcp://, tls://, http://, https://, socks://, monero://,
 enode://, enr: or pb:// (a fURL or NURL). Of a bare HOST:PORT the port tells the protocol.
+
+A peer with several addresses is met at its onion name, then at its I2P name; at an open address
+only when those fail, and only with --direct or --proxy. --only-onion never dials an open address;
+--anonymize dials it through tor's proxy and an exit, and in no other way.
 
 The layers, in order: proxy, bootstrap, address, descriptor, introduction, rendezvous, answer,
 protocol. A result names the one that failed, where the fault lies, and what to do.
@@ -37,6 +49,9 @@ Examples:
 
   A list, for a script: one JSON object a line, and a report for continuous integration:
   $ anonctl probe --targets list.txt --json --junit probe.xml
+
+  An Ethereum node by its onion alone, whatever else its record names:
+  $ anonctl probe --only-onion --tor-proxy 127.0.0.1:9050 enr:RECORD
 
   Every minute, for Prometheus:
   $ anonctl probe --targets list.txt --watch 60s --prometheus :9100
@@ -59,6 +74,10 @@ const options: readonly Declared[] = [
     about: "the SOCKS proxy of tor or i2p, as anonctl node takes it; found by itself otherwise",
     many: true,
   },
+  ...modeOptions.map(({ name, argument, about }) => ({
+    flags: argument === "" ? `--${name}` : `--${name} <${argument}>`,
+    about,
+  })),
   { flags: "--proxy <IP:PORT>", about: "the SOCKS proxy for addresses of the public internet" },
   { flags: "--direct", about: "dial IP addresses of the public internet without a proxy" },
   {
@@ -101,20 +120,44 @@ export function probeCommand(): Command {
     .exitOverride()
     .argument("[TARGET...]", "what to probe")
     .addHelpText("after", EXAMPLES);
+  addProbeOptions(command, []);
+  addPlaceOptions(command.option("--peers [ZONE]", "the peers that anonctl peers keeps"));
+  return withNamedErrors(command).action(async () => {
+    const values: ProbeValues & PeersValues = command.opts();
+    const peers = readPeerSource(values);
+    await runProbe(readProbeSettings(command.args, values, peers));
+  });
+}
+
+/**
+ * Declares the options of a probe.
+ *
+ * @param command changed in place
+ * @param except long names of those to leave out
+ */
+export function addProbeOptions(command: Command, except: readonly string[]): void {
   for (const { flags, about, many } of options) {
     const option = new Option(flags, about);
+    if (except.includes(option.long ?? "")) continue;
     if (many === true) {
       option.argParser((value: string, before: string[] = []) => [...before, value]);
     }
     command.addOption(option);
   }
-  return command.action(async () => {
-    const values: ProbeValues = command.opts();
-    await runProbe(readProbeSettings(command.args, values));
-  });
+  addLaunchOptions(command);
 }
 
-async function runProbe(settings: ProbeSettings): Promise<void> {
+/** Told of each result before it is written. */
+export type OnResult = (result: ProbeResult) => void;
+
+/**
+ * Probes what the settings say and writes what comes of it; sets the exit code.
+ *
+ * @param given read and checked
+ * @param onResult told of each result
+ * @throws Exit when interrupted; ProbeError and others for what can't be read or written
+ */
+export async function runProbe(given: ProbeSettings, onResult?: OnResult): Promise<void> {
   const stop = new AbortController();
   let interrupted = false;
   const onSignal = (): void => {
@@ -124,27 +167,50 @@ async function runProbe(settings: ProbeSettings): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
   // Whoever reads our output has gone: nothing more is of use.
   process.stdout.on("error", () => stop.abort());
-  const output = await ProbeOutput.open(settings);
-  const tor = await torSight(settings, stop.signal);
+  const output = await ProbeOutput.open(given);
+  let launched: ManagedTor | undefined;
+  let tor: TorControlSight | undefined;
   try {
+    if (given.launch !== undefined) launched = await launchTor(given.launch, stop.signal);
+    const settings = launched === undefined ? given : settingsWith(given, launched);
+    tor = await torSight(settings, stop.signal);
     const routes = routesOf(settings, tor);
-    const last = await runRounds(settings, routes, output, stop.signal);
+    const take = async (result: ProbeResult): Promise<void> => {
+      onResult?.(result);
+      await output.take(result);
+    };
+    const last = await runRounds(settings, routes, output, { take, signal: stop.signal });
     if (interrupted) throw new Exit(EXIT_INTERRUPTED);
     if (last !== undefined) process.exitCode = exitCode(last);
+  } catch (error) {
+    throw interrupted ? new Exit(EXIT_INTERRUPTED) : error;
   } finally {
     for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
     await output.close();
     await tor?.close();
+    await launched?.stop();
     // A list that comes from a terminal would keep the process.
-    if (settings.targetsFile === "-") process.stdin.destroy();
+    if (given.targetsFile === "-") process.stdin.destroy();
   }
+}
+
+/** The settings of a probe whose own tor runs. */
+function settingsWith(given: ProbeSettings, launched: ManagedTor): ProbeSettings {
+  const { socks: place, control, cookieFile } = launched;
+  const tor = { candidates: [{ place, version: zoneProfiles.tor.socksVersion }], given: true };
+  return {
+    ...given,
+    proxies: { ...given.proxies, tor },
+    control: { kind: "given", place: control },
+    cookieFile,
+  };
 }
 
 async function runRounds(
   settings: ProbeSettings,
   routes: ProbeRoutes,
   output: ProbeOutput,
-  signal: AbortSignal,
+  { take, signal }: { take: (result: ProbeResult) => Promise<void>; signal: AbortSignal },
 ): Promise<RunSummary | undefined> {
   const { watchMs, rounds } = settings;
   const remembered = watchMs === undefined ? undefined : await rememberTargets(settings);
@@ -158,7 +224,8 @@ async function runRounds(
       routes,
       signal,
       random: systemRandom,
-      onResult: (result) => output.take(result),
+      onResult: take,
+      onNotice: ({ text }) => output.notice(text),
     });
     if (summary.probed === 0 && !signal.aborted) {
       throw new ProbeError("targets-unreadable", "The list holds no target; write one a line.");
@@ -235,5 +302,5 @@ function routesOf(settings: ProbeSettings, tor: TorControlSight | undefined): Pr
     return new ProxyGate({ zone, ...proxies, greetMs, clock, isolation });
   };
   const gates = { tor: gate("tor"), i2p: gate("i2p"), public: gate("public") };
-  return { gates, direct: settings.direct, tor, isolation, clock };
+  return { mode: settings.mode, gates, direct: settings.direct, tor, isolation, clock };
 }

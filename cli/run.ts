@@ -5,7 +5,7 @@ import { exitCodeOf, Fault } from "../lib/runtime/fault.ts";
 export class Exit extends Error {
   readonly exitCode: number;
 
-  /** @param exitCode 0, 1, 2, 3, 70 or 130 */
+  /** @param exitCode 0, 1, 2, 3, 4, 70 or 130 */
   constructor(exitCode: number) {
     super(`exit ${exitCode}`);
     this.exitCode = exitCode;
@@ -25,6 +25,7 @@ interface CommanderFault {
  * @returns the exit code by the table in `--help`
  */
 export async function runCommand(name: string, run: () => Promise<void>): Promise<number> {
+  watchOutput(name);
   try {
     await run();
     return typeof process.exitCode === "number" ? process.exitCode : 0;
@@ -40,6 +41,20 @@ export async function runCommand(name: string, run: () => Promise<void>): Promis
     process.stderr.write(`anonctl ${name}: a bug in anonctl, please report it.\n${words}\n`);
     return exitCodeOf("bug");
   }
+}
+
+/**
+ * Whoever reads our output may go before we end, as `head` does: that is no fault, and what the
+ * command does besides goes on. A full disk is one.
+ */
+function watchOutput(name: string): void {
+  process.stderr.on("error", () => undefined);
+  process.stdout.on("error", (error) => {
+    if ("code" in error && (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED"))
+      return;
+    process.stderr.write(`anonctl ${name}: The output can't be written (${error.message}).\n`);
+    process.exitCode = exitCodeOf("local");
+  });
 }
 
 function isCommanderFault(error: unknown): error is CommanderFault {

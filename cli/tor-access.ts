@@ -1,16 +1,17 @@
-import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { type Command, Option } from "commander";
 import { ServiceError } from "../lib/hs/error.ts";
 import type { TorSource } from "../lib/hs/onion-keeper.ts";
+import { BRIDGES_MAX, type Bridge, parseBridge } from "../lib/tor/bridge.ts";
 import { ControlClient } from "../lib/tor/control-client.ts";
 import { type ControlPlace, parsePlace, placeText } from "../lib/tor/control-place.ts";
 import { controlPlaces, detectControl } from "../lib/tor/detect.ts";
 import { TorError } from "../lib/tor/error.ts";
 import type { BootstrapStatus } from "../lib/tor/event.ts";
 import { ManagedTor } from "../lib/tor/managed-tor.ts";
+import { readBounded } from "./bounded-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What the options of `addTorOptions` come to. */
@@ -19,7 +20,20 @@ export interface TorValues {
   readonly controlPasswordFile?: string;
   readonly cookieFile?: string;
   readonly tor?: string;
+  readonly bridge?: readonly string[];
   readonly torrcLine?: readonly string[];
+}
+
+/** A tor of our own, as the user wants it. */
+export interface TorLaunch {
+  /** Where it keeps its state. */
+  readonly dataDirectory: string;
+  /** By which it enters its network; none for the relays that are public. */
+  readonly bridges: readonly Bridge[];
+  /** Further lines of torrc. */
+  readonly torrc: readonly string[];
+  /** How long it may take to join the network. @default BOOTSTRAP_MS_MAX */
+  readonly bootstrapMs?: number;
 }
 
 /** Which tor to use, read and checked. */
@@ -28,10 +42,8 @@ export interface TorRequest {
   readonly place: ControlPlace | undefined;
   readonly password: string | undefined;
   readonly cookieFile: string | undefined;
-  /** Start one of our own, with these further lines of torrc. */
-  readonly launch:
-    | { readonly dataDirectory: string; readonly torrc: readonly string[] }
-    | undefined;
+  /** Start one of our own. */
+  readonly launch: TorLaunch | undefined;
   /** Whether the user said anything about it. */
   readonly given: boolean;
 }
@@ -39,6 +51,10 @@ export interface TorRequest {
 /** A password is a line; anything larger is some other file. */
 const PASSWORD_BYTES_MAX = 1_024;
 const BAR_CHARACTERS = 30;
+
+/** What help says of `--bridge`. */
+export const BRIDGE_ABOUT =
+  "its bridge, as in 'obfs4 IP:PORT FINGERPRINT cert=… iat-mode=0'; may be repeated";
 
 /** Where services, and a tor of our own, are kept unless `--data-dir` says otherwise. */
 export const DEFAULT_DATA_DIR = join(homedir(), ".anonctl");
@@ -49,16 +65,27 @@ export const DEFAULT_DATA_DIR = join(homedir(), ".anonctl");
  * @param command changed in place
  */
 export function addTorOptions(command: Command): void {
-  const list = (value: string, before: string[] = []): string[] => [...before, value];
   command
     .option("--control <PLACE>", "tor's control port: IP:PORT or unix:/PATH (default: found)")
     .option("--control-password-file <FILE>", "holds the control port's password")
-    .option("--cookie-file <FILE>", "tor's cookie (default: where tor says)")
+    .option("--cookie-file <FILE>", "tor's cookie (default: where tor says)");
+  addLaunchOptions(command);
+}
+
+/**
+ * Declares the options with which a tor of our own is started.
+ *
+ * @param command changed in place
+ */
+export function addLaunchOptions(command: Command): void {
+  const list = (value: string, before: string[] = []): string[] => [...before, value];
+  command
     .addOption(
       new Option("--tor <launch>", "start a tor of our own, which ends with us").choices([
         "launch",
       ]),
     )
+    .addOption(new Option("--bridge <LINE>", BRIDGE_ABOUT).argParser(list))
     .addOption(new Option("--torrc-line <LINE>").argParser(list).hideHelp());
 }
 
@@ -70,7 +97,7 @@ export function addTorOptions(command: Command): void {
  * @throws UsageError, or TorError `command-invalid` for the place
  */
 export function readTorRequest(values: TorValues, dataDir: string): TorRequest {
-  const { control, controlPasswordFile, cookieFile, tor, torrcLine } = values;
+  const { control, controlPasswordFile, cookieFile, tor } = values;
   const access = {
     control,
     "control-password-file": controlPasswordFile,
@@ -87,12 +114,67 @@ export function readTorRequest(values: TorValues, dataDir: string): TorRequest {
     place: control === undefined ? undefined : parsePlace(control),
     password: controlPasswordFile === undefined ? undefined : readPassword(controlPasswordFile),
     cookieFile,
-    launch:
-      tor === undefined
-        ? undefined
-        : { dataDirectory: join(dataDir, "tor"), torrc: torrcLine ?? [] },
+    launch: readLaunch(values, join(dataDir, "tor")),
     given: tor !== undefined || clash !== undefined,
   };
+}
+
+/**
+ * Reads and checks the options of `addLaunchOptions`.
+ *
+ * @param values as commander gave them
+ * @param dataDirectory where a tor of our own keeps its state
+ * @returns undefined where none is to be started
+ * @throws UsageError for what has no meaning without it, or TorError `bridge-invalid`
+ */
+export function readLaunch(
+  { tor, bridge = [], torrcLine = [] }: Pick<TorValues, "tor" | "bridge" | "torrcLine">,
+  dataDirectory: string,
+): TorLaunch | undefined {
+  if (tor === undefined) {
+    if (bridge.length === 0 && torrcLine.length === 0) return undefined;
+    throw new UsageError(
+      "bad-option",
+      `--${bridge.length > 0 ? "bridge" : "torrc-line"} is for a tor of our own; add --tor launch.`,
+    );
+  }
+  if (tor !== "launch") {
+    throw new UsageError("bad-option", `--tor ${tor} is not --tor launch, which is all it can be.`);
+  }
+  if (bridge.length > BRIDGES_MAX) {
+    throw new UsageError(
+      "bad-option",
+      `--bridge is given ${bridge.length} times; give at most ${BRIDGES_MAX}.`,
+    );
+  }
+  const nameOf = (index: number): string =>
+    bridge.length === 1 ? "--bridge" : `--bridge (${index + 1} of ${bridge.length})`;
+  const bridges = bridge.map((line, index) => parseBridge(line, nameOf(index)));
+  return { dataDirectory, bridges, torrc: torrcLine };
+}
+
+/**
+ * Starts a tor of our own, with its progress on stderr.
+ *
+ * @param launch how
+ * @param signal calls it off
+ * @throws TorError as `ManagedTor.start`
+ */
+export async function launchTor(launch: TorLaunch, signal: AbortSignal): Promise<ManagedTor> {
+  const progress = new BootstrapBar();
+  const { bootstrapMs } = launch;
+  try {
+    return await ManagedTor.start({
+      dataDirectory: launch.dataDirectory,
+      bridges: launch.bridges,
+      extraTorrc: launch.torrc,
+      onBootstrap: (status) => progress.show(status),
+      ...(bootstrapMs === undefined ? {} : { deadlineMs: bootstrapMs }),
+      signal,
+    });
+  } finally {
+    progress.end();
+  }
 }
 
 /**
@@ -105,19 +187,9 @@ export function readTorRequest(values: TorValues, dataDir: string): TorRequest {
 export async function openTor(request: TorRequest, signal: AbortSignal): Promise<TorSource> {
   const { password, cookieFile, launch } = request;
   if (launch !== undefined) {
-    const progress = new BootstrapBar();
-    try {
-      const managed = await ManagedTor.start({
-        dataDirectory: launch.dataDirectory,
-        extraTorrc: launch.torrc,
-        onBootstrap: (status) => progress.show(status),
-        signal,
-      });
-      const access = { place: managed.control, cookieFile: managed.cookieFile };
-      return { access, gone: managed.exited, close: () => managed.stop() };
-    } finally {
-      progress.end();
-    }
+    const managed = await launchTor(launch, signal);
+    const access = { place: managed.control, cookieFile: managed.cookieFile };
+    return { access, gone: managed.exited, close: () => managed.stop() };
   }
   const place = request.place ?? (await findControl(signal));
   const access = { place, password, cookieFile };
@@ -170,10 +242,9 @@ async function findControl(signal: AbortSignal): Promise<ControlPlace> {
 }
 
 function readPassword(file: string): string {
+  let bytes: Uint8Array | undefined;
   try {
-    if (statSync(file).size <= PASSWORD_BYTES_MAX) {
-      return readFileSync(file, "utf8").replace(/\r?\n$/, "");
-    }
+    bytes = readBounded(file, PASSWORD_BYTES_MAX);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(
@@ -181,6 +252,7 @@ function readPassword(file: string): string {
       `--control-password-file ${file} can't be read (${reason}).`,
     );
   }
+  if (bytes !== undefined) return new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
   throw new UsageError(
     "bad-option",
     `--control-password-file ${file} has over ${PASSWORD_BYTES_MAX} bytes; that is no password.`,
@@ -191,16 +263,17 @@ function readPassword(file: string): string {
 class BootstrapBar {
   #last = "";
 
-  show({ percent, summary }: BootstrapStatus): void {
+  show({ percent, summary, warning }: BootstrapStatus): void {
     const { stderr } = process;
+    const words = warning === undefined ? summary : `${summary} (${warning})`;
     if (!stderr.isTTY) {
-      if (summary !== this.#last) stderr.write(`tor: ${percent} % ${summary}\n`);
-      this.#last = summary;
+      if (words !== this.#last) stderr.write(`tor: ${percent} % ${words}\n`);
+      this.#last = words;
       return;
     }
     const full = Math.round((percent / 100) * BAR_CHARACTERS);
     const bar = `${"#".repeat(full)}${".".repeat(BAR_CHARACTERS - full)}`;
-    const line = `tor [${bar}] ${percent} % ${summary}`.slice(0, (stderr.columns ?? 80) - 1);
+    const line = `tor [${bar}] ${percent} % ${words}`.slice(0, (stderr.columns ?? 80) - 1);
     stderr.write(`\r${line.padEnd(this.#last.length)}`);
     this.#last = line;
   }

@@ -13,3 +13,33 @@ export class UsageError extends Fault<UsageErrorCode> {
     super(code, "config", message);
   }
 }
+
+/** A command as commander makes it, with its types or without. */
+interface Speaker {
+  readonly commands: readonly Speaker[];
+  name(): string;
+  configureOutput(output: { outputError: (text: string, write: Write) => void }): unknown;
+  showHelpAfterError(text: string): unknown;
+}
+
+type Write = (text: string) => void;
+
+/**
+ * Has commander's own messages begin as all others do, with the command's name, and end with where
+ * to read on; those of subcommands too.
+ *
+ * @param command complete, named "anonctl NAME"
+ * @returns the same command
+ */
+export function withNamedErrors<C extends Speaker>(command: C): C {
+  nameErrors(command, command.name(), command.name());
+  return command;
+}
+
+function nameErrors(command: Speaker, prefix: string, words: string): void {
+  command.configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, `${prefix}: `)),
+  });
+  command.showHelpAfterError(`See ${words} --help.`);
+  for (const one of command.commands) nameErrors(one, prefix, `${words} ${one.name()}`);
+}

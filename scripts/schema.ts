@@ -1,10 +1,14 @@
 // Writes the JSON Schemas that the repository holds, from zod: bun scripts/schema.ts
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { noiseReportJsonSchema } from "../lib/capture/report-schema.ts";
 import { probeResultJsonSchema } from "../lib/probe/result-schema.ts";
 
 const folder = join(import.meta.dir, "../schema");
-const schemas = { "probe-result.v1.schema.json": probeResultJsonSchema() };
+const schemas = {
+  "noise-capture.v1.schema.json": noiseReportJsonSchema(),
+  "probe-result.v1.schema.json": probeResultJsonSchema(),
+};
 
 mkdirSync(folder, { recursive: true });
 for (const [name, schema] of Object.entries(schemas)) {

@@ -118,6 +118,16 @@ export class NoiseChannel {
     return this.#noise.length;
   }
 
+  /** What the next tick writes comes from this lane; undefined for noise. */
+  get readyLane(): Lane | undefined {
+    return this.#readyLane;
+  }
+
+  /** When the epoch ends, in milliseconds on the caller's clock; undefined without a link. */
+  get epochEndsAt(): number | undefined {
+    return this.#seat?.epochEndsAt;
+  }
+
   /** Frames that wait, of both lanes. */
   get queuedFrames(): number {
     return this.#waiting("control") + this.#waiting("payload");

@@ -1,10 +1,9 @@
+import { expositionText, type Labels, type MetricFamily } from "../runtime/exposition.ts";
 import { layers } from "./layer.ts";
 import type { ProbeResult } from "./result.ts";
 
 /** Targets whose last result is kept for the gauges; what comes after is only counted. */
 export const SERIES_TARGETS_MAX = 20_000;
-
-type Labels = Readonly<Record<string, string>>;
 
 interface Kept {
   readonly result: ProbeResult;
@@ -52,14 +51,20 @@ export class ProbeMetrics {
   text(): string {
     const kept = [...this.#kept.values()];
     const onions = kept.filter(({ result }) => result.zone === "tor");
-    return [...onionprobeFamilies(onions), ...ownFamilies(kept), ...this.#runFamilies()]
-      .flatMap(familyLines)
-      .map((line) => `${line}\n`)
-      .join("");
+    return expositionText([
+      ...onionprobeFamilies(onions),
+      ...ownFamilies(kept),
+      ...this.#runFamilies(),
+    ]);
   }
 
-  #runFamilies(): Family[] {
-    const one = (name: string, type: Family["type"], help: string, value: number): Family => ({
+  #runFamilies(): MetricFamily[] {
+    const one = (
+      name: string,
+      type: MetricFamily["type"],
+      help: string,
+      value: number,
+    ): MetricFamily => ({
       name,
       type,
       help,
@@ -71,28 +76,6 @@ export class ProbeMetrics {
       one("anonctl_probe_series_dropped_total", "counter", "Results without room", this.#dropped),
     ];
   }
-}
-
-interface Family {
-  readonly name: string;
-  readonly type: "gauge" | "counter";
-  readonly help: string;
-  readonly series: readonly (readonly [Labels, number])[];
-}
-
-function familyLines({ name, type, help, series }: Family): string[] {
-  if (series.length === 0) return [];
-  const lines = series.map(([labels, value]) => `${name}${labelText(labels)} ${value}`);
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines];
-}
-
-function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${quoted(value)}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
-}
-
-function quoted(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
 /** onionprobe names a service by a key of its configuration; ours have their own text for it. */
@@ -108,11 +91,11 @@ function endpointLabels(result: ProbeResult): Labels {
 
 type EachFamily = (
   name: string,
-  type: Family["type"],
+  type: MetricFamily["type"],
   help: string,
   value: (one: Kept) => number | undefined,
   labels: (one: ProbeResult) => Labels,
-) => Family;
+) => MetricFamily;
 
 /** Makes families with a sample for each result that has a value. */
 function eachOf(kept: readonly Kept[]): EachFamily {
@@ -127,7 +110,7 @@ function eachOf(kept: readonly Kept[]): EachFamily {
   });
 }
 
-function onionprobeFamilies(kept: readonly Kept[]): Family[] {
+function onionprobeFamilies(kept: readonly Kept[]): MetricFamily[] {
   const each = eachOf(kept);
   const endpoint = endpointLabels;
   const reachable = (one: ProbeResult): Labels => ({
@@ -188,7 +171,7 @@ function onionprobeFamilies(kept: readonly Kept[]): Family[] {
   ];
 }
 
-function descriptorFamilies(kept: readonly Kept[]): Family[] {
+function descriptorFamilies(kept: readonly Kept[]): MetricFamily[] {
   const known = kept.flatMap((one) =>
     one.result.descriptor === null
       ? []
@@ -244,7 +227,7 @@ function descriptorFamilies(kept: readonly Kept[]): Family[] {
   ];
 }
 
-function ownFamilies(kept: readonly Kept[]): Family[] {
+function ownFamilies(kept: readonly Kept[]): MetricFamily[] {
   const labels = ({ result }: Kept): Labels => ({
     target: result.target,
     protocol: result.protocol ?? "",

@@ -22,7 +22,7 @@ export interface ProbeTarget {
   readonly address: Address;
   readonly protocol: ProtocolName;
   readonly detail: TargetDetail;
-  /** Further addresses of the same peer, to be tried in turn when a stream can't be opened. */
+  /** Further addresses of the same peer, of any zone, in the order in which they are preferred. */
   readonly otherAddresses: readonly Address[];
 }
 
@@ -41,12 +41,11 @@ export interface BadTarget {
 const zoneOrder: readonly Zone[] = ["tor", "i2p", "public"];
 
 /**
- * The addresses of the most hidden zone that a peer has any in. The others are left out: a probe
- * of an onion service must never end at its host's open address.
+ * A peer's addresses with those of the most hidden zone first. Which of them are dialed is decided
+ * by the mode and by what the user allowed.
  *
  * @param addresses of one peer
  */
-export function sameZoneFirst(addresses: readonly Address[]): Address[] {
-  const zone = zoneOrder.find((one) => addresses.some((address) => address.zone === one));
-  return addresses.filter((address) => address.zone === zone);
+export function hiddenFirst(addresses: readonly Address[]): Address[] {
+  return zoneOrder.flatMap((zone) => addresses.filter((address) => address.zone === zone));
 }

@@ -3,6 +3,8 @@ import { isLoopback } from "../address/loopback.ts";
 import type { Zone } from "../address/zone.ts";
 import { type Network, type NetworkName, networks } from "../monero/network.ts";
 import type { RandomSource } from "../runtime/random.ts";
+import { staysHidden } from "../zone/mode.ts";
+import type { FallbackNotice } from "../zone/peer-dialer.ts";
 import type { DescriptorSight } from "./classify.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Expectation, expectedValue, unmetExpectations } from "./expectation.ts";
@@ -15,7 +17,8 @@ import { socksConversation } from "./protocol-socks.ts";
 import { tcpConversation } from "./protocol-tcp.ts";
 import { tlsConversation } from "./protocol-tls.ts";
 import { makeResult, type ProbeResult, type ResultSelf } from "./result.ts";
-import { type ProbeRoutes, walk } from "./walk.ts";
+import { type ProbeRoutes, type WalkReport, walk } from "./walk.ts";
+import { type TargetWalk, walkByMode } from "./walk-by-mode.ts";
 
 /** A target with its place in the list. */
 export interface ListedTarget {
@@ -36,6 +39,8 @@ export interface ProbeOptions {
   readonly expectations: readonly Expectation[];
   readonly random: RandomSource;
   readonly signal: AbortSignal;
+  /** Told in prefer-tor mode, before an open address is dialed in an onion's place. */
+  readonly onNotice?: ((notice: FallbackNotice) => void) | undefined;
 }
 
 /** Random bytes of a walk's label. */
@@ -60,13 +65,13 @@ export async function probeTarget(
     return makeResult({ ...parts, verdict: badTargetVerdict(target), ...rest });
   }
   const self = listed.local === undefined ? null : await probeLocal(target, listed.local, options);
-  const { walks, descriptor } = await takeSamples(target, options);
+  const { walks, descriptor, address } = await takeSamples(target, options);
   if (options.signal.aborted) return undefined;
   return makeResult({
     target: target.label,
     line,
-    address: formatAddress(target.address),
-    zone: target.address.zone,
+    address: formatAddress(address),
+    zone: address.zone,
     protocol: target.protocol,
     verdict: withSelf(verdictOf(walks), self),
     walks,
@@ -79,32 +84,36 @@ export async function probeTarget(
 async function takeSamples(
   target: ProbeTarget,
   options: ProbeOptions,
-): Promise<{ walks: Walk[]; descriptor: DescriptorSight | undefined }> {
+): Promise<Omit<TargetWalk, "walk"> & { readonly walks: Walk[] }> {
   const walks: Walk[] = [];
   let descriptor: DescriptorSight | undefined;
+  let { address } = target;
   for (let sample = 0; sample < options.samples && !options.signal.aborted; sample++) {
-    const report = await walkOnce(target, options);
+    const report = await walkByMode(target, options, (part) => walkOnce(part, options));
     walks.push(expecting(report.walk, options.expectations));
     descriptor = report.descriptor ?? descriptor;
+    address = report.address;
     // What lies on this side of the network will not be another at the next sample.
     const { ok, where } = report.walk.verdict;
     if (!ok && (where === "local" || where === "config")) break;
   }
-  return { walks, descriptor };
+  return { walks, descriptor, address };
 }
 
 async function walkOnce(
   target: ProbeTarget,
   options: ProbeOptions,
   dialect: Zone = target.address.zone,
-): Promise<{ walk: Walk; descriptor: DescriptorSight | undefined }> {
+): Promise<WalkReport> {
   const { random, deadlines, attemptsMax, signal, routes } = options;
   const addresses = [target.address, ...target.otherAddresses];
   const { zone } = target.address;
+  const { direct, gates, mode } = routes;
+  const isDirect = zone === "public" && direct && gates.public === undefined && !staysHidden(mode);
   const converse = await conversationsOf(target, dialect, options);
   const machine = new ProbeMachine({
     zone,
-    proxied: !(zone === "public" && routes.direct && routes.gates.public === undefined),
+    proxied: !isDirect,
     deadlines,
     attemptsMax,
     addresses: addresses.length,
@@ -165,9 +174,10 @@ async function probeLocal(
   if (!isOfZone(address, "public") || !isLoopback(local.host)) {
     return { local: text, ok: true, code: "not-on-this-machine" };
   }
-  // The program behind a hidden service speaks the zone's own dialect there.
+  // The program behind a hidden service speaks the zone's own dialect there. That it is asked on
+  // this machine's loopback was checked, and no mode is against that.
   const own: ProbeTarget = { ...target, address, otherAddresses: [] };
-  const routes: ProbeRoutes = { ...options.routes, gates: {}, direct: true };
+  const routes: ProbeRoutes = { ...options.routes, mode: "default", gates: {}, direct: true };
   const alone: ProbeOptions = { ...options, routes, attemptsMax: 1 };
   const { walk: walked } = await walkOnce(own, alone, target.address.zone);
   return { local: text, ok: walked.verdict.ok, code: walked.verdict.code };

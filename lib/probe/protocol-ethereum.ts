@@ -1,5 +1,6 @@
 import { EthereumError } from "../ethereum/error.ts";
-import { type RlpxAnswer, RlpxInitiator } from "../ethereum/rlpx.ts";
+import { RlpxInitiator } from "../ethereum/rlpx.ts";
+import type { RlpxAnswer } from "../ethereum/rlpx-link.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import {
   beginningOf,
@@ -34,7 +35,7 @@ export function ethereumConversation(publicKey: Uint8Array, random: RandomSource
         step = initiator.receive();
       }
       if (step.kind === "done") {
-        const farewell = Buffer.concat([...outgoing, step.farewell]);
+        const farewell = Buffer.concat([...outgoing, step.link.farewell()]);
         return { ...answered(step.answer, publicKey), farewell };
       }
     } catch (error) {

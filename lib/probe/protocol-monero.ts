@@ -150,7 +150,7 @@ class MoneroConversation implements Conversation {
       kind: "done",
       facts,
       evidence: [
-        `A node of ${String(network)} at height ${String(height)}, hard fork version ${String(version)}, that named ${String(count)} peers.`,
+        `A node of ${String(network)} at height ${String(height)}, hard fork version ${String(version)}, that named ${String(count)} ${count === 1 ? "peer" : "peers"}.`,
       ],
     };
   }

@@ -1,6 +1,6 @@
 import { parseNode } from "../ethereum/enode.ts";
 import { ProbeError } from "./error.ts";
-import { type ProbeTarget, sameZoneFirst } from "./probe-target.ts";
+import { hiddenFirst, type ProbeTarget } from "./probe-target.ts";
 import type { ProtocolName } from "./protocol.ts";
 
 /**
@@ -17,7 +17,7 @@ export function readEthereumTarget(
   protocol: ProtocolName | "auto",
 ): ProbeTarget {
   const { publicKey, addresses } = parseNode(text);
-  const [address, ...otherAddresses] = sameZoneFirst(addresses);
+  const [address, ...otherAddresses] = hiddenFirst(addresses);
   if (address === undefined) {
     throw new ProbeError("bad-target", `"${label}" names no onion and no IP address with a port.`);
   }

@@ -1,6 +1,6 @@
 import { describeFurl, parseFurl } from "../tahoe/furl.ts";
 import { ProbeError } from "./error.ts";
-import { type ProbeTarget, sameZoneFirst } from "./probe-target.ts";
+import { hiddenFirst, type ProbeTarget } from "./probe-target.ts";
 import type { ProtocolName } from "./protocol.ts";
 
 /**
@@ -14,7 +14,7 @@ export function readTahoeTarget(text: string, protocol: ProtocolName | "auto"): 
   const furl = parseFurl(text);
   const label = describeFurl(furl);
   const places = furl.hints.flatMap((hint) => (hint.kind === "other" ? [] : [hint.address]));
-  const [address, ...otherAddresses] = sameZoneFirst(places);
+  const [address, ...otherAddresses] = hiddenFirst(places);
   if (address === undefined) {
     throw new ProbeError("bad-target", `"${label}" names no place where the Tub can be met.`);
   }

@@ -5,6 +5,7 @@ import type { Zone } from "../address/zone.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { SocksError } from "../socks/error.ts";
 import type { StreamIsolation } from "../socks/isolation.ts";
+import { type ConnectivityMode, staysHidden } from "../zone/mode.ts";
 import { openDirectly, openStream } from "../zone/open-stream.ts";
 import { zoneProfiles } from "../zone/profile.ts";
 import type { DescriptorSight, Refusal } from "./classify.ts";
@@ -17,9 +18,11 @@ import type { TorSight } from "./tor-watch.ts";
 
 /** What carries the streams of probes. */
 export interface ProbeRoutes {
+  /** Which of a peer's addresses may be dialed; in anonymize mode an open one by tor's gate. */
+  readonly mode: ConnectivityMode;
   /** The gate of each zone's proxy. */
   readonly gates: { readonly [Z in Zone]?: ProxyGate | undefined };
-  /** Whether addresses of the public zone may be dialed without a proxy. */
+  /** Whether addresses of the public zone may be dialed openly; never in a mode that hides. */
   readonly direct: boolean;
   /** tor's control port, where there is one. */
   readonly tor?: TorSight | undefined;
@@ -178,22 +181,28 @@ class Walker {
     return this.#options.addresses[0]?.zone ?? "public";
   }
 
+  /** The zone whose proxy is asked. */
+  get #carrier(): Zone {
+    const isExit = this.#options.routes.mode === "anonymize" && this.#zone === "public";
+    return isExit ? "tor" : this.#zone;
+  }
+
   async #checkProxy(signal: AbortSignal): Promise<void> {
-    const gate = this.#options.routes.gates[this.#zone];
+    const gate = this.#options.routes.gates[this.#carrier];
     const state = await gate?.state();
     if (signal.aborted) return;
     if (state?.kind === "up") {
       this.#proxy = state.proxy;
       this.#tell({ kind: "proxy-up", extendedErrors: state.extendedErrors });
     } else {
-      this.#tell({ kind: "unfit", failure: state?.failure ?? noProxy(this.#zone) });
+      this.#tell({ kind: "unfit", failure: state?.failure ?? noProxy(this.#carrier) });
     }
   }
 
   async #checkBootstrap(signal: AbortSignal): Promise<void> {
     const { tor } = this.#options.routes;
     const onProgress = (text: string): void => this.#tell({ kind: "progress", text });
-    const asked = this.#zone === "tor" ? tor?.bootstrapped(signal, onProgress) : undefined;
+    const asked = this.#carrier === "tor" ? tor?.bootstrapped(signal, onProgress) : undefined;
     const failure = await asked;
     if (signal.aborted) return;
     this.#tell(failure === undefined ? { kind: "bootstrapped" } : { kind: "unfit", failure });
@@ -209,7 +218,7 @@ class Walker {
     try {
       const socket = await this.#dial(address, attempt, signal);
       this.#opening = false;
-      gates[this.#zone]?.replied();
+      gates[this.#carrier]?.replied();
       this.#descriptor = followed?.sight() ?? this.#descriptor;
       this.#adopt(socket);
       this.#tell({ kind: "opened" });
@@ -219,8 +228,8 @@ class Walker {
       if (signal.aborted) return;
       this.#opening = false;
       const refusal = refusalOf(error);
-      if (refusal.replyCode !== undefined) gates[this.#zone]?.replied();
-      else if (refusal.where === "local") gates[this.#zone]?.lost();
+      if (refusal.replyCode !== undefined) gates[this.#carrier]?.replied();
+      else if (refusal.where === "local") gates[this.#carrier]?.lost();
       const seen = await followed?.settled();
       const descriptor = seen ?? (await this.#explain(refusal, address, signal));
       this.#descriptor = descriptor ?? this.#descriptor;
@@ -252,6 +261,11 @@ class Walker {
 
   async #dial(address: Address, attempt: number, signal: AbortSignal): Promise<Socket> {
     const proxy = this.#proxy;
+    const { mode } = this.#options.routes;
+    const isExit = mode === "anonymize" && address.zone === "public" && proxy !== undefined;
+    if (staysHidden(mode) && address.zone === "public" && !isExit) {
+      throw new RangeError(`A probe was about to leave ${mode} mode.`);
+    }
     if (proxy === undefined) {
       // Only reached where the user allowed it: the machine asks for a proxy in every other case.
       if (!this.#options.routes.direct || !isOfZone(address, "public")) {
@@ -260,12 +274,11 @@ class Walker {
       return await openDirectly(address, signal);
     }
     const { isolation } = this.#options.routes;
-    const isolates = address.zone === "tor" && zoneProfiles.tor.isolatesStreams;
+    const isolates = this.#carrier === "tor" && zoneProfiles.tor.isolatesStreams;
+    const label = `${isExit ? "exit-" : ""}${this.#options.label}-${attempt}`;
     const auth =
       proxy.credentials ??
-      (proxy.version === "5" && isolates
-        ? isolation.credentials(`${this.#options.label}-${attempt}`)
-        : undefined);
+      (proxy.version === "5" && isolates ? isolation.credentials(label) : undefined);
     const { host, port } = address;
     return await openStream({
       place: proxy.place,
@@ -347,7 +360,7 @@ class Walker {
   #noteUnanswered(): void {
     const { routes, deadlines, signal } = this.#options;
     if (signal.aborted) return;
-    const gate = routes.gates[this.#zone];
+    const gate = routes.gates[this.#carrier];
     if (this.#greeted) gate?.unanswered(deadlines.openMs);
     else gate?.lost();
   }

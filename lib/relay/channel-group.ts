@@ -1,6 +1,7 @@
 import {
   type EpochLength,
   type FramedMessage,
+  type Lane,
   NoiseChannel,
   type Tick,
 } from "../padding/noise-channel.ts";
@@ -32,14 +33,21 @@ export interface Settled {
   readonly joined: boolean;
 }
 
+/** Bytes that left at ticks, by what was in the frames. */
+export type TickBytes = Record<"noise" | Lane, number>;
+
 /** The noise channels of one zone, and which link each is on. */
 export class ChannelGroup {
   readonly channels: readonly NoiseChannel[];
+  /** What left at ticks so far, of all channels. */
+  readonly sent: Readonly<TickBytes>;
+  readonly #sent: TickBytes = { noise: 0, control: 0, payload: 0 };
   readonly #random: RandomSource;
 
   /** @param options how many, and how each is set up */
   constructor(options: ChannelGroupOptions) {
     this.#random = options.random;
+    this.sent = this.#sent;
     this.channels = Array.from({ length: options.count }, () => new NoiseChannel(options));
   }
 
@@ -63,8 +71,11 @@ export class ChannelGroup {
   tick(now: number): Tick[] {
     const ticks: Tick[] = [];
     for (const channel of this.channels) {
+      const content = channel.readyLane ?? "noise";
       const tick = channel.tick(now);
-      if (tick !== undefined) ticks.push(tick);
+      if (tick === undefined) continue;
+      this.#sent[content] += tick.frame.length;
+      ticks.push(tick);
     }
     return ticks;
   }

@@ -1,65 +1,47 @@
-import type { AnonymityZone } from "../address/zone.ts";
-import { FRAGMENTS_MAX, FRAME_BYTES, noiseFrame } from "../levin/frame.ts";
-import { LEVIN_HEADER_BYTES } from "../levin/header.ts";
-import type { Network } from "../monero/network.ts";
-import { type EpochLength, moneroNoiseEpoch } from "../padding/noise-channel.ts";
-import { moneroSchedule, type NoiseSchedule } from "../padding/schedule.ts";
-import type { RandomSource } from "../runtime/random.ts";
+import type { AnonymityZone, Zone } from "../address/zone.ts";
+import { FRAME_BYTES, noiseFrame } from "../levin/frame.ts";
+import { moneroNoiseEpoch } from "../padding/noise-channel.ts";
+import { moneroSchedule } from "../padding/schedule.ts";
 import { zoneProfiles } from "../zone/profile.ts";
-import type { LinkEvent, LinkId, RelayEffect, ZoneOutcome } from "./event.ts";
+import type { BookAnswer, LinkEvent, LinkId, RelayEffect, ZoneOutcome } from "./event.ts";
 import {
   type Admission,
   GIVE_UP_MS,
   type LocalTransaction,
   moneroRetry,
-  type RestoredTransaction,
   type RetrySchedule,
   retryDelay,
   TransactionPool,
 } from "./pool.ts";
-import { transactionNotify } from "./speech.ts";
+import { PublicRelay } from "./public-relay.ts";
+import { PublicWallet } from "./public-wallet.ts";
+import { type RelayOptions, transactionBytesMax } from "./relay-options.ts";
+import { holdReason, type Standing } from "./standing.ts";
 import { ZoneCore, type ZoneOptions } from "./zone-core.ts";
+
+export { type RelayOptions, transactionBytesMax } from "./relay-options.ts";
+export type { Standing } from "./standing.ts";
 
 /** monerod keeps two channels a zone. @see monero `CRYPTONOTE_NOISE_CHANNELS` */
 export const NOISE_CHANNELS = 2;
-
-/** How a relay is set up. */
-export interface RelayOptions {
-  readonly network: Network;
-  /** The anonymity zones that are configured. */
-  readonly zones: readonly ZoneOptions[];
-  readonly random: RandomSource;
-  /** @default moneroSchedule */
-  readonly schedule?: NoiseSchedule;
-  /** @default moneroNoiseEpoch */
-  readonly epoch?: EpochLength;
-  /** @default moneroRetry */
-  readonly retry?: RetrySchedule;
-  /** Local transactions of an earlier run; all of them are due at once. */
-  readonly restored?: readonly RestoredTransaction[];
-}
-
-/** How a local transaction stands. */
-export type Standing =
-  /** It waits for a peer, and why. */
-  | { readonly kind: "held"; readonly reason: string }
-  /** It waits for ticks on so many channels. */
-  | { readonly kind: "queued"; readonly channels: number }
-  /** It has left; when it leaves again unless something else is known. */
-  | { readonly kind: "sent"; readonly again: number };
 
 /**
  * The relay's decisions, without socket, timer, clock or chance of its own: events and the time
  * go in, effects come out.
  *
  * A wallet's transaction goes to anonymity zones and nowhere else. Where no peer of one is there
- * it waits: there is no other path to fall back to.
+ * it waits: there is no other path to fall back to. Only where none is configured at all, and the
+ * public zone is, does it go there.
  */
 export class RelayCore {
   readonly zones: readonly ZoneCore[];
   /** The zones, with the one that a wallet's transaction prefers first. */
   readonly zonesInBroadcastOrder: readonly ZoneCore[];
   readonly pool: TransactionPool;
+  /** What goes on in the public zone, where there is one. */
+  readonly publicRelay: PublicRelay | undefined;
+  /** Wallets' transactions, where they go to the public zone. */
+  readonly #publicWallet: PublicWallet | undefined;
   readonly #retry: RetrySchedule;
   #effects: RelayEffect[] = [];
   #lastLink = 0;
@@ -77,6 +59,9 @@ export class RelayCore {
     for (const restored of options.restored ?? []) this.pool.add(restored, now);
     this.zones = options.zones.map((zone) => this.#makeZone(zone, options, now));
     this.zonesInBroadcastOrder = [...this.zones].sort((a, b) => order(a) - order(b));
+    this.publicRelay = this.#makePublic(options, now);
+    this.#publicWallet = this.#makeWallet();
+    for (const transaction of this.pool.local) this.#take(transaction);
   }
 
   #makeZone(zone: ZoneOptions, options: RelayOptions, now: number): ZoneCore {
@@ -99,9 +84,39 @@ export class RelayCore {
     );
   }
 
+  #makePublic({ public: given, ...options }: RelayOptions, now: number): PublicRelay | undefined {
+    if (given === undefined) return undefined;
+    return new PublicRelay(
+      { ...given, anonymityZones: options.zones.map(({ zone }) => zone) },
+      {
+        network: options.network,
+        random: options.random,
+        nextLink: () => ++this.#lastLink,
+        emit: (effect) => void this.#effects.push(effect),
+        localBlob: (id) => this.pool.get(id)?.blob,
+        local: (outcome) => this.#publicWallet?.hear(outcome, this.#now),
+      },
+      now,
+    );
+  }
+
+  #makeWallet(): PublicWallet | undefined {
+    const { pool, publicRelay: relay } = this;
+    if (relay === undefined || this.zones.length > 0) return undefined;
+    const emit = (effect: RelayEffect): void => void this.#effects.push(effect);
+    return new PublicWallet({ ...{ pool, relay, emit }, retry: this.#retry });
+  }
+
+  /** A wallet's transaction is told to whoever of the public zone has to do with it. */
+  #take(transaction: LocalTransaction): void {
+    if (this.#publicWallet !== undefined) this.#publicWallet.submit(transaction, this.#now);
+    else this.publicRelay?.submit(transaction.id, transaction.sends, this.#now);
+  }
+
   /** When `wake` wants to be called, in milliseconds; infinite when nothing is due. */
   get wakeAt(): number {
-    let at = Number.POSITIVE_INFINITY;
+    let at = this.publicRelay?.wakeAt ?? Number.POSITIVE_INFINITY;
+    at = Math.min(at, this.#publicWallet?.wakeAt ?? at);
     for (const zone of this.zones) at = Math.min(at, zone.wakeAt);
     // Without a channel a due transaction waits for one, not for a time.
     if (this.#openZone() === undefined) return at;
@@ -122,11 +137,27 @@ export class RelayCore {
    * @param unixMs milliseconds since the Unix epoch, for what is recorded
    * @returns what to do, in order
    */
-  handle(zone: AnonymityZone, event: LinkEvent, now: number, unixMs: number): RelayEffect[] {
+  handle(zone: Zone, event: LinkEvent, now: number, unixMs: number): RelayEffect[] {
     this.#now = now;
     this.#unixMs = unixMs;
-    this.#zone(zone)?.handle(event, now);
-    return this.#take();
+    if (zone === "public") this.publicRelay?.handle(event, now);
+    else this.#zone(zone)?.handle(event, now);
+    return this.#taken();
+  }
+
+  /**
+   * The peer book answered.
+   *
+   * @param zone whose book
+   * @param answer what a book effect asked for
+   * @param now milliseconds
+   * @returns what to do, in order
+   */
+  answer(zone: Zone, answer: BookAnswer, now: number): RelayEffect[] {
+    this.#now = now;
+    if (zone === "public") this.publicRelay?.answer(answer, now);
+    else this.#zone(zone)?.answer(answer, now);
+    return this.#taken();
   }
 
   /**
@@ -134,9 +165,11 @@ export class RelayCore {
    *
    * @param zone the listener's zone
    * @param now milliseconds
+   * @param host where it comes from, in the public zone
    * @returns the link's number, or undefined when the stream is to be closed
    */
-  accept(zone: AnonymityZone, now: number): LinkId | undefined {
+  accept(zone: Zone, now: number, host?: string): LinkId | undefined {
+    if (zone === "public") return this.publicRelay?.core.accept(now, host);
     return this.#zone(zone)?.accept(now);
   }
 
@@ -149,7 +182,7 @@ export class RelayCore {
    */
   tick(now: number): RelayEffect[] {
     for (const zone of this.zones) zone.tick(now);
-    return this.#take();
+    return this.#taken();
   }
 
   /**
@@ -162,9 +195,11 @@ export class RelayCore {
     this.#now = now;
     for (const zone of this.zones) zone.tick(now);
     for (const zone of this.zones) zone.wake(now);
+    this.publicRelay?.wake(now);
     this.#giveUp();
     this.#dispatch();
-    return this.#take();
+    this.#publicWallet?.dispatch(now);
+    return this.#taken();
   }
 
   /**
@@ -191,8 +226,9 @@ export class RelayCore {
   ): { transaction: LocalTransaction; effects: RelayEffect[] } {
     this.#now = now;
     const transaction = this.pool.add({ blob, receivedUnixMs: unixMs, sends: 0 }, now);
+    this.#take(transaction);
     this.#dispatch();
-    return { transaction, effects: this.#take() };
+    return { transaction, effects: this.#taken() };
   }
 
   /**
@@ -202,6 +238,7 @@ export class RelayCore {
    * @param now milliseconds
    */
   standing(transaction: LocalTransaction, now: number): Standing {
+    if (this.#publicWallet !== undefined) return this.#publicWallet.standing(transaction);
     const { underway } = transaction;
     if (underway !== undefined && underway.waiting > 0) {
       return { kind: "queued", channels: underway.waiting };
@@ -209,13 +246,7 @@ export class RelayCore {
     if (transaction.sends > 0 && transaction.dueAt > now) {
       return { kind: "sent", again: transaction.dueAt };
     }
-    return { kind: "held", reason: this.#holdReason() };
-  }
-
-  #holdReason(): string {
-    const reasons = this.zones.map((zone) => holdReasonOf(zone));
-    if (reasons.length === 0) return "No anonymity zone is configured; give --tx-proxy and a peer.";
-    return reasons.join(" ");
+    return { kind: "held", reason: holdReason(this.zones) };
   }
 
   /** The zone that a wallet's transaction goes to now. */
@@ -243,6 +274,8 @@ export class RelayCore {
       if (giveUpAt === undefined || underway !== undefined || giveUpAt > this.#now) continue;
       this.pool.remove(transaction);
       this.#effects.push({ kind: "forget", id });
+      if (this.#publicWallet?.letGo(id, this.#now) === true) continue;
+      this.publicRelay?.forget(id, this.#now);
       const text =
         "A transaction that left three days ago is no longer sent; if it was not mined, submit it again.";
       this.#effects.push({ kind: "notice", level: "warning", text });
@@ -267,7 +300,7 @@ export class RelayCore {
         this.#dispatch();
         return;
       case "received":
-        this.#receive(zone, outcome.link, outcome.blobs);
+        this.#receive(zone, outcome);
         return;
     }
   }
@@ -314,50 +347,33 @@ export class RelayCore {
     this.#effects.push({ kind: "record", id, sends, confirmed: giveUpAt !== undefined });
   }
 
-  #receive(zone: AnonymityZone, link: LinkId, blobs: readonly Uint8Array[]): void {
+  #receive(
+    zone: AnonymityZone,
+    { link, blobs, fluff }: Extract<ZoneOutcome, { kind: "received" }>,
+  ): void {
     for (const blob of blobs) {
       const fault = this.pool.receive(blob, zone, this.#unixMs);
-      if (fault === undefined) continue;
+      if (fault === undefined) {
+        this.publicRelay?.heardHidden(zone, link, blob, fluff, this.#now);
+        continue;
+      }
       const reason = `it sent a transaction that is none (${fault.message})`;
       this.#zone(zone)?.closeLink(link, reason, this.#now);
       return;
     }
   }
 
-  #zone(zone: AnonymityZone): ZoneCore | undefined {
+  #zone(zone: Zone): ZoneCore | undefined {
     return this.zones.find((candidate) => candidate.zone === zone);
   }
 
-  #take(): RelayEffect[] {
+  #taken(): RelayEffect[] {
     const effects = this.#effects;
     this.#effects = [];
     return effects;
   }
 }
 
-/** The longest transaction that fits into the fragments of one message on a noise channel. */
-export function transactionBytesMax(): number {
-  const sample = 1_000;
-  const overhead = transactionNotify(new Uint8Array(sample)).payload.length - sample;
-  const capacity = FRAGMENTS_MAX * (FRAME_BYTES - LEVIN_HEADER_BYTES) - LEVIN_HEADER_BYTES;
-  // A blob of over 16,383 bytes takes two more bytes for its length than the sample.
-  return capacity - overhead - 2;
-}
-
 function order(zone: ZoneCore): number {
   return zoneProfiles[zone.zone].broadcastOrder;
-}
-
-function holdReasonOf(zone: ZoneCore): string {
-  const { zone: name, targets } = zone;
-  if (zone.channels.seated > 0)
-    return `The ${name} zone's channels are full; it waits for the next ticks.`;
-  if (targets.length === 0) {
-    return `The ${name} zone has no peer to dial; give --add-peer with one of its addresses.`;
-  }
-  const troubles = [
-    ...new Set(targets.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]))),
-  ];
-  const why = troubles.length === 0 ? "" : ` (${troubles.slice(0, 3).join("; ")})`;
-  return `No peer of the ${name} zone is connected${why}; it leaves as soon as one is.`;
 }

@@ -1,16 +1,17 @@
 import { type Address, formatAddress } from "../address/address.ts";
-import type { AnonymityZone } from "../address/zone.ts";
+import type { Zone } from "../address/zone.ts";
 import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
 import type { RandomSource } from "../runtime/random.ts";
 
-/** How a peer was given: `exclusive` and `priority` ones come first, in this order. */
+/** How the user gave a peer: `exclusive` and `priority` ones come first, in this order. */
 export type TargetKind = "exclusive" | "priority" | "add";
 
-/** A peer that the user gave, and how dialing it went. */
-export interface DialTarget<Z extends AnonymityZone> {
+/** A peer to dial, and how dialing it went. */
+export interface DialTarget<Z extends Zone> {
   readonly address: Address<Z>;
-  readonly kind: TargetKind;
+  /** How the user gave it, or where it was found: in the peer book, or among a network's seeds. */
+  readonly kind: TargetKind | "book" | "seed";
   /** The link that is on it now. */
   link: number | undefined;
   /** Attempts in a row that led to no lasting link. */
@@ -33,7 +34,7 @@ const BACKOFF_LOCAL_MS_MAX = 10_000;
  * @param given addresses with the way they were given
  * @param now milliseconds; all may be dialed at once
  */
-export function dialTargets<Z extends AnonymityZone>(
+export function dialTargets<Z extends Zone>(
   given: readonly { readonly address: Address<Z>; readonly kind: TargetKind }[],
   now: number,
 ): DialTarget<Z>[] {
@@ -44,15 +45,23 @@ export function dialTargets<Z extends AnonymityZone>(
   return order.flatMap((kind) =>
     given
       .filter((target) => target.kind === kind && isNew(seen, formatAddress(target.address)))
-      .map((target) => ({
-        address: target.address,
-        kind,
-        link: undefined,
-        failures: 0,
-        dialAt: now,
-        trouble: undefined,
-      })),
+      .map((target) => newTarget(target.address, kind, now)),
   );
+}
+
+/**
+ * A peer that was not dialed yet.
+ *
+ * @param address whose
+ * @param kind how it was given or found
+ * @param now milliseconds; it may be dialed at once
+ */
+export function newTarget<Z extends Zone>(
+  address: Address<Z>,
+  kind: DialTarget<Z>["kind"],
+  now: number,
+): DialTarget<Z> {
+  return { address, kind, link: undefined, failures: 0, dialAt: now, trouble: undefined };
 }
 
 function isNew(seen: Set<string>, text: string): boolean {
@@ -71,7 +80,7 @@ function isNew(seen: Set<string>, text: string): boolean {
  * @param random for the jitter
  * @param now milliseconds
  */
-export function recordFailure<Z extends AnonymityZone>(
+export function recordFailure<Z extends Zone>(
   target: DialTarget<Z>,
   where: FaultPlace,
   trouble: string,

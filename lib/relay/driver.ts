@@ -1,42 +1,49 @@
 import { createServer, type Server, type Socket } from "node:net";
-import type { AnonymityZone } from "../address/zone.ts";
+import type { Zone } from "../address/zone.ts";
 import { LevinError } from "../levin/error.ts";
 import { LevinReader } from "../levin/reader.ts";
 import { commandLimits } from "../monero/message.ts";
+import { HandedOut } from "../peers/hand-out.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { Fault, type FaultPlace } from "../runtime/fault.ts";
-import { type Dialers, dialInZone } from "../zone/dial.ts";
+import { peerAddressesOf } from "../zone/mode.ts";
 import type { AnonymousInbound } from "../zone/option.ts";
+import type { PeerDialer } from "../zone/peer-dialer.ts";
 import type { RelayCore } from "./core.ts";
 import { RelayError } from "./error.ts";
-import type { LinkEvent, LinkId, Notice, RelayEffect } from "./event.ts";
+import type { BookEffect, LinkEvent, LinkId, Notice, RelayEffect } from "./event.ts";
+import type { PeerBooks } from "./peer-books.ts";
 import type { LocalTransaction, Refusal } from "./pool.ts";
 import type { RelayStore } from "./store.ts";
+import { LinkMeter, type LinkTraffic, TrafficSums } from "./traffic.ts";
 
 /** What the driver needs. */
 export interface RelayDriverOptions {
   readonly core: RelayCore;
   readonly store: RelayStore;
-  readonly dialers: Dialers;
+  /** What is known of peers; a zone whose options say `hasBook` needs it. */
+  readonly books?: PeerBooks;
+  /** Decides how a peer is dialed. */
+  readonly dialer: PeerDialer;
   readonly inbound: readonly AnonymousInbound[];
+  /**
+   * Where peers of the public zone may connect.
+   * @default nowhere
+   */
+  readonly publicListen?: { readonly host: string; readonly port: number };
   readonly clock: Clock;
   /** Where notices go. */
   readonly notice: (notice: Notice) => void;
 }
 
-/** Bytes and frames that crossed a link, for status. */
-export interface LinkTraffic {
-  bytesIn: number;
-  bytesOut: number;
-  framesOut: number;
-}
-
 interface OpenLink {
-  readonly zone: AnonymityZone;
+  readonly zone: Zone;
   /** Gives up a dial that is under way. */
   readonly abort: AbortController;
   readonly reader: LevinReader;
-  readonly traffic: LinkTraffic;
+  readonly traffic: LinkMeter;
+  /** Peers that the other side was told of. */
+  readonly told: HandedOut;
   socket: Socket | undefined;
   /** More waits for the peer than may; nothing is read or written any more. */
   stalled: boolean;
@@ -62,14 +69,31 @@ export const WRITE_BACKLOG_BYTES_MAX = 24_576;
 export const LINK_RECEIVE_BYTES_MAX = 2_097_152;
 
 /**
+ * The same in the public zone, where peers tell of blocks too: those are thrown away, but a link
+ * must outlive them.
+ */
+export const PUBLIC_RECEIVE_BYTES_MAX = 4_194_304;
+
+const receiveBytesMax: Readonly<Record<Zone, number>> = {
+  public: PUBLIC_RECEIVE_BYTES_MAX,
+  tor: LINK_RECEIVE_BYTES_MAX,
+  i2p: LINK_RECEIVE_BYTES_MAX,
+};
+
+/**
  * Carries out what the relay core decides: opens and closes streams, turns bytes into events,
  * keeps the timer. It makes no decision of its own.
  */
 export class RelayDriver {
   readonly core: RelayCore;
+  /** What is known of peers, for status. */
+  readonly books: PeerBooks | undefined;
+  /** What crossed the links of each zone, for status. */
+  readonly sums = new TrafficSums();
   readonly #options: RelayDriverOptions;
   readonly #links = new Map<LinkId, OpenLink>();
   readonly #servers: Server[] = [];
+  #publicServer: Server | undefined;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -77,6 +101,7 @@ export class RelayDriver {
   /** @param options core, store, dialers, listeners, clock */
   constructor(options: RelayDriverOptions) {
     this.core = options.core;
+    this.books = options.books;
     this.#options = options;
   }
 
@@ -86,7 +111,13 @@ export class RelayDriver {
    * @throws RelayError `listen-failed`
    */
   async start(): Promise<void> {
-    for (const inbound of this.#options.inbound) this.#servers.push(await this.#listen(inbound));
+    const { inbound, publicListen } = this.#options;
+    for (const { zone, listen } of inbound) {
+      this.#servers.push(await this.#listen(zone, listen, "--anonymous-inbound"));
+    }
+    if (publicListen !== undefined) {
+      this.#publicServer = await this.#listen("public", publicListen, "--p2p-bind-port");
+    }
     this.#wake();
   }
 
@@ -95,16 +126,18 @@ export class RelayDriver {
     this.#stopped = true;
     this.#timer?.cancel();
     for (const server of this.#servers) server.close();
+    this.#publicServer?.close();
     for (const id of [...this.#links.keys()]) this.#release(id);
   }
 
   /** Where the node listens for hidden services, in the order in which they were given. */
   get listening(): readonly { readonly host: string; readonly port: number }[] {
-    return this.#servers.map((server) => {
-      const address = server.address();
-      if (address === null || typeof address === "string") return { host: "", port: 0 };
-      return { host: address.address, port: address.port };
-    });
+    return this.#servers.map(placeOf);
+  }
+
+  /** Where the node listens for peers of the public zone; undefined for nowhere. */
+  get publicListening(): { readonly host: string; readonly port: number } | undefined {
+    return this.#publicServer === undefined ? undefined : placeOf(this.#publicServer);
   }
 
   /**
@@ -112,7 +145,7 @@ export class RelayDriver {
    *
    * @param link its number
    */
-  traffic(link: LinkId): Readonly<LinkTraffic> | undefined {
+  traffic(link: LinkId): LinkTraffic | undefined {
     return this.#links.get(link)?.traffic;
   }
 
@@ -193,7 +226,16 @@ export class RelayDriver {
       case "notice":
         this.#options.notice(effect);
         return;
+      default:
+        this.#askBook(effect);
     }
+  }
+
+  #askBook(effect: BookEffect | BookEffect<"public">): void {
+    const told = effect.kind === "list-peers" ? this.#links.get(effect.link)?.told : undefined;
+    const answer = this.books?.carryOut<Zone>(effect, told);
+    if (answer === undefined) return;
+    this.#apply(this.core.answer(effect.zone, answer, this.#options.clock.now()));
   }
 
   /** These records only save work after a restart, so a full disk must not stop the node. */
@@ -211,8 +253,7 @@ export class RelayDriver {
     const { socket } = link ?? {};
     if (link === undefined || socket === undefined || link.stalled) return;
     socket.write(bytes);
-    link.traffic.bytesOut += bytes.length;
-    link.traffic.framesOut++;
+    link.traffic.wrote(bytes.length);
     if (socket.writableLength <= WRITE_BACKLOG_BYTES_MAX) return;
     link.stalled = true;
     // Told in a turn of its own: the core is in the middle of handing out effects.
@@ -221,11 +262,11 @@ export class RelayDriver {
 
   async #dial(effect: Extract<RelayEffect, { kind: "dial" }>): Promise<void> {
     const abort = new AbortController();
-    const link = openLink(effect.address.zone, abort);
+    const link = openLink(effect.address.zone, abort, this.sums);
     this.#links.set(effect.link, link);
     const { signal } = abort;
     try {
-      const socket = await dialInZone(this.#options.dialers, effect.address, {
+      const { socket } = await this.#options.dialer.dial(peerAddressesOf([effect.address]), {
         label: effect.label,
         signal,
       });
@@ -243,16 +284,19 @@ export class RelayDriver {
     }
   }
 
-  #listen(inbound: AnonymousInbound): Promise<Server> {
-    const { host, port } = inbound.listen;
-    const server = createServer((socket) => this.#accept(inbound.zone, socket));
+  #listen(
+    zone: Zone,
+    { host, port }: { readonly host: string; readonly port: number },
+    option: string,
+  ): Promise<Server> {
+    const server = createServer((socket) => this.#accept(zone, socket));
     return new Promise((resolve, reject) => {
       server.once("error", (cause) =>
         reject(
           new RelayError(
             "listen-failed",
             "local",
-            `The node can't listen on ${host}:${port} for --anonymous-inbound (${cause.message}).`,
+            `The node can't listen on ${host}:${port} for ${option} (${cause.message}).`,
             { cause },
           ),
         ),
@@ -267,14 +311,14 @@ export class RelayDriver {
     });
   }
 
-  #accept(zone: AnonymityZone, socket: Socket): void {
+  #accept(zone: Zone, socket: Socket): void {
     const now = this.#options.clock.now();
-    const id = this.#stopped ? undefined : this.core.accept(zone, now);
+    const id = this.#stopped ? undefined : this.core.accept(zone, now, socket.remoteAddress);
     if (id === undefined) {
       socket.destroy();
       return;
     }
-    const link = openLink(zone, new AbortController());
+    const link = openLink(zone, new AbortController(), this.sums);
     this.#links.set(id, link);
     this.#attach(id, link, socket);
     this.#apply([]);
@@ -296,14 +340,14 @@ export class RelayDriver {
   }
 
   #read(id: LinkId, link: OpenLink, bytes: Uint8Array): void {
-    link.traffic.bytesIn += bytes.length;
+    link.traffic.read(bytes.length);
     try {
       link.reader.push(bytes);
       for (let found = link.reader.next(); found !== undefined; found = link.reader.next()) {
         if (found.kind === "message") {
           this.#tell(id, { kind: "message", link: id, message: found.message });
         } else {
-          this.#tell(id, { kind: "heard", link: id });
+          this.#tell(id, { kind: "heard", link: id, bytes: found.wireBytes });
         }
         // What the core heard may have made it close the link.
         if (!this.#links.has(id) || link.stalled) return;
@@ -323,15 +367,22 @@ export class RelayDriver {
   }
 }
 
-function openLink(zone: AnonymityZone, abort: AbortController): OpenLink {
+function openLink(zone: Zone, abort: AbortController, sums: TrafficSums): OpenLink {
   return {
     zone,
     abort,
-    reader: new LevinReader({ limits: commandLimits, receiveBytesMax: LINK_RECEIVE_BYTES_MAX }),
-    traffic: { bytesIn: 0, bytesOut: 0, framesOut: 0 },
+    reader: new LevinReader({ limits: commandLimits, receiveBytesMax: receiveBytesMax[zone] }),
+    traffic: new LinkMeter(sums.of(zone)),
+    told: new HandedOut(),
     socket: undefined,
     stalled: false,
   };
+}
+
+function placeOf(server: Server): { readonly host: string; readonly port: number } {
+  const address = server.address();
+  if (address === null || typeof address === "string") return { host: "", port: 0 };
+  return { host: address.address, port: address.port };
 }
 
 function faultOf(error: unknown): { where: FaultPlace; reason: string } {

@@ -7,7 +7,8 @@ export type RelayErrorCode =
   | "data-dir-network"
   | "data-dir-version"
   | "store-failed"
-  | "listen-failed";
+  | "listen-failed"
+  | "bad-forward-delay";
 
 /** The node can't start, or can't keep what it was given. */
 export class RelayError extends Fault<RelayErrorCode> {

@@ -1,6 +1,7 @@
 import type { Address } from "../address/address.ts";
-import type { AnonymityZone } from "../address/zone.ts";
+import type { AnonymityZone, Zone } from "../address/zone.ts";
 import type { LevinMessage } from "../levin/frame.ts";
+import type { PeerEntry } from "../monero/message.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 
@@ -20,8 +21,8 @@ export type LinkEvent =
     }
   /** A whole Levin message arrived. */
   | { readonly kind: "message"; readonly link: LinkId; readonly message: LevinMessage }
-  /** A noise frame or a fragment arrived: the peer is alive. */
-  | { readonly kind: "heard"; readonly link: LinkId }
+  /** A noise frame or a fragment arrived, of so many bytes: the peer is alive. */
+  | { readonly kind: "heard"; readonly link: LinkId; readonly bytes?: number }
   /** The stream is gone, whoever closed it. */
   | {
       readonly kind: "closed";
@@ -30,8 +31,70 @@ export type LinkEvent =
       readonly reason: string;
     };
 
+/** Which answer a peer list goes into. */
+export type ListedIn = "handshake" | "timed-sync";
+
+/** What a zone tells and asks the peer book, which the driver keeps. Addresses as text are `formatAddress`'s. */
+export type BookEffect<Z extends Zone = AnonymityZone> =
+  /** A peer that was dialed sent a list. */
+  | {
+      readonly kind: "peers-heard";
+      readonly zone: Z;
+      readonly source: Address<Z>;
+      /** All of the zone, and no more than a list may have. */
+      readonly entries: readonly PeerEntry[];
+      readonly own?: Address<Z>;
+    }
+  /** A peer to dial is wanted; `candidate` answers. */
+  | {
+      readonly kind: "find-peer";
+      readonly zone: Z;
+      readonly outboundMax: number;
+      /** Peers that are linked or being dialed. */
+      readonly linked: readonly string[];
+      /** Peers that are not wanted now. */
+      readonly passedOver: readonly string[];
+      /** Whether the network's seeds may be taken where the book has nobody. */
+      readonly seeds: boolean;
+    }
+  /** A peer asked, and is to be told of others; `peer-list` answers. */
+  | {
+      readonly kind: "list-peers";
+      readonly zone: Z;
+      readonly link: LinkId;
+      readonly listedIn: ListedIn;
+      /** Entries at the most. */
+      readonly max: number;
+      /** Whom to: it is not told of itself. Undefined where nobody knows. */
+      readonly to?: Address<Z>;
+      /** Our own address, where the peer is to be told of it. */
+      readonly own?: Address<Z>;
+    }
+  /** How a peer that was dialed did: it answered, its link lasts, or it is at fault that there is none. */
+  | {
+      readonly kind: "peer-answered" | "peer-lasted" | "peer-failed";
+      readonly zone: Z;
+      readonly address: Address<Z>;
+      /** Whether the user gave it. */
+      readonly isGiven: boolean;
+    };
+
+/** What the peer book answers. */
+export type BookAnswer =
+  | {
+      readonly kind: "candidate";
+      /** Undefined where nobody may be dialed now. */
+      readonly found?: { readonly address: Address; readonly isSeed: boolean };
+    }
+  | {
+      readonly kind: "peer-list";
+      readonly link: LinkId;
+      readonly listedIn: ListedIn;
+      readonly entries: readonly PeerEntry[];
+    };
+
 /** What a zone asks its driver to do. Plain data: tests compare it, simulators route it. */
-export type ZoneEffect<Z extends AnonymityZone = AnonymityZone> =
+export type ZoneEffect<Z extends Zone = AnonymityZone> =
   | {
       readonly kind: "dial";
       readonly link: LinkId;
@@ -48,6 +111,7 @@ export type ZoneEffect<Z extends AnonymityZone = AnonymityZone> =
   | { readonly kind: "handshake-done"; readonly link: LinkId }
   | { readonly kind: "close"; readonly link: LinkId; readonly reason: string }
   | { readonly kind: "remember"; readonly zone: Z; readonly tuple: ChainTuple }
+  | BookEffect<Z>
   | Notice;
 
 /** Something worth a line in the log. Never ties a transaction to a peer. */
@@ -70,11 +134,18 @@ export type ZoneOutcome =
   /** A channel came to a link, so there is room. */
   | { readonly kind: "room" }
   /** A peer sent transactions. */
-  | { readonly kind: "received"; readonly link: LinkId; readonly blobs: readonly Uint8Array[] };
+  | {
+      readonly kind: "received";
+      readonly link: LinkId;
+      readonly blobs: readonly Uint8Array[];
+      /** Whether the peer says that they are public. */
+      readonly fluff: boolean;
+    };
 
 /** What the relay asks its driver to do. */
 export type RelayEffect =
   | ZoneEffect
+  | ZoneEffect<"public">
   /** The state of a local transaction changed; keep it. */
   | {
       readonly kind: "record";

@@ -1,5 +1,6 @@
-import type { Address } from "../address/address.ts";
-import type { AnonymityZone } from "../address/zone.ts";
+import { type Address, formatAddress } from "../address/address.ts";
+import type { Zone } from "../address/zone.ts";
+import type { FaultPlace } from "../runtime/fault.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import type { DialTarget } from "./dial-target.ts";
 import type { LinkId } from "./event.ts";
@@ -8,7 +9,7 @@ import type { LinkId } from "./event.ts";
 export type LinkPhase = "dialing" | "handshaking" | "ready";
 
 /** One connection of a zone, as the core sees it: no socket, only what was said and when. */
-export interface Link<Z extends AnonymityZone> {
+export interface Link<Z extends Zone> {
   readonly id: LinkId;
   readonly direction: "outbound" | "inbound";
   /** Whom we dialed; an inbound peer's address is not known. */
@@ -31,6 +32,10 @@ export interface Link<Z extends AnonymityZone> {
   unheard: string[];
   /** Timed syncs that went both ways, for status. */
   syncs: number;
+  /** Whether the book was told that the link lasts. */
+  lasting: boolean;
+  /** Whether the peer was told our address, where there is no book that notes it. */
+  ownTold: boolean;
 }
 
 /**
@@ -55,7 +60,7 @@ export const IDLE_MS_MAX = 300_000;
  * @param target whom we dial, or undefined for an inbound link
  * @param now milliseconds
  */
-export function newLink<Z extends AnonymityZone>(
+export function newLink<Z extends Zone>(
   id: LinkId,
   target: DialTarget<Z> | undefined,
   now: number,
@@ -74,6 +79,8 @@ export function newLink<Z extends AnonymityZone>(
     syncAnswerBy: undefined,
     unheard: [],
     syncs: 0,
+    lasting: false,
+    ownTold: false,
   };
 }
 
@@ -83,7 +90,7 @@ export function newLink<Z extends AnonymityZone>(
  * @param link any link
  * @returns milliseconds; infinite while its dial is under way, which has its own deadline
  */
-export function linkWakeAt<Z extends AnonymityZone>(link: Link<Z>): number {
+export function linkWakeAt<Z extends Zone>(link: Link<Z>): number {
   switch (link.phase) {
     case "dialing":
       return Number.POSITIVE_INFINITY;
@@ -96,4 +103,35 @@ export function linkWakeAt<Z extends AnonymityZone>(link: Link<Z>): number {
         link.syncAnswerBy === undefined ? link.syncAt : Number.POSITIVE_INFINITY,
       );
   }
+}
+
+/**
+ * Why a link that wants to be looked at now is over.
+ *
+ * @param link `linkWakeAt` of which has come
+ * @param now milliseconds
+ * @returns whose fault it is and why, or undefined where its next timed sync is due
+ */
+export function linkEndAt<Z extends Zone>(
+  link: Link<Z>,
+  now: number,
+): { where: FaultPlace; reason: string } | undefined {
+  if (link.phase === "handshaking")
+    return { where: "network", reason: "no handshake came in time" };
+  if (link.syncAnswerBy !== undefined && link.syncAnswerBy <= now) {
+    return { where: "peer", reason: "a timed sync was not answered" };
+  }
+  if (link.syncAt <= now) return undefined;
+  return { where: "network", reason: "nothing was heard for five minutes" };
+}
+
+/**
+ * Words about a link for the log, which does not say whom the node speaks to; status does.
+ *
+ * @param link any link
+ * @param reason what became of it, which may name its peer
+ */
+export function unnamed<Z extends Zone>({ address }: Link<Z>, reason: string): string {
+  if (address === undefined) return reason;
+  return reason.replaceAll(formatAddress(address), "the peer").replaceAll(address.host, "the peer");
 }

@@ -12,6 +12,8 @@ export type JsonObject = { readonly [name: string]: unknown };
 
 /** Fields that monerod puts into every answer. */
 const OK = { status: "OK", untrusted: false } as const;
+/** The newest that are told of: without a chain nothing says which of them are mined. */
+const POOL_HASHES_MAX = 5_000;
 const ZERO_HASH = "0".repeat(64);
 
 /** monerod's names of the networks in `nettype`. */
@@ -171,16 +173,23 @@ export function getInfo(core: RelayCore, network: NetworkName): JsonObject {
 }
 
 /**
- * Answers `/get_transaction_pool_hashes`. A transaction shows once it was seen in public, and this
- * node has no public zone, so none ever does: an observer of this RPC learns nothing.
+ * Answers `/get_transaction_pool_hashes`. A transaction shows once it was seen in public, so that
+ * an observer of this RPC learns nothing: without a public zone none ever does.
+ *
+ * @param core the node's core
  */
-export function getTransactionPoolHashes(): JsonObject {
-  return { ...OK, credits: 0, top_hash: "", tx_hashes: [] };
+export function getTransactionPoolHashes({ publicRelay }: RelayCore): JsonObject {
+  const hashes = [...(publicRelay?.rules.shown() ?? [])];
+  return { ...OK, credits: 0, top_hash: "", tx_hashes: hashes.slice(-POOL_HASHES_MAX) };
 }
 
-/** The chain state of the zone that a wallet's transactions would take. */
-function chainTuple(core: RelayCore): ChainTuple | undefined {
-  return core.zonesInBroadcastOrder.find((zone) => zone.tuple !== undefined)?.tuple;
+/**
+ * The chain state of the zone that a wallet's transactions would take. The public one's is not
+ * told beside an anonymity zone: it would tie the two.
+ */
+function chainTuple({ zonesInBroadcastOrder, publicRelay }: RelayCore): ChainTuple | undefined {
+  if (zonesInBroadcastOrder.length === 0) return publicRelay?.core.tuple;
+  return zonesInBroadcastOrder.find((zone) => zone.tuple !== undefined)?.tuple;
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { isIP, type Socket } from "node:net";
-import { isLoopback } from "../address/loopback.ts";
+import type { Socket } from "node:net";
+import { isFromThisMachine, refusalOf } from "../address/own-machine.ts";
 import type { NetworkName } from "../monero/network.ts";
 import { TRANSACTION_BYTES_MAX } from "../monero/transaction.ts";
 import type { NoiseSchedule } from "../padding/schedule.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RelayDriver } from "./driver.ts";
 import { RelayError } from "./error.ts";
+import type { DaemonGateway } from "./gateway.ts";
 import {
   getHeight,
   getInfo,
@@ -14,6 +15,7 @@ import {
   type JsonObject,
   sendRawTransaction,
 } from "./rpc-answer.ts";
+import { readBody } from "./rpc-body.ts";
 import { relayStatus } from "./status.ts";
 
 /** How the RPC server is set up. */
@@ -25,16 +27,29 @@ export interface RpcOptions {
   readonly network: NetworkName;
   readonly schedule: NoiseSchedule;
   readonly clock: Clock;
+  /** Answers what a wallet reads, with the chain of a remote daemon. */
+  readonly gateway?: DaemonGateway | undefined;
 }
 
 /** A request's body: the largest transaction in hexadecimal, and room for the JSON around it. */
 export const BODY_BYTES_MAX = 2 * TRANSACTION_BYTES_MAX + 4_096;
 /** A JSON-RPC id; wallets count or send a word. */
 const REQUEST_ID_CHARACTERS_MAX = 256;
-/** How long a request's body may take. */
-const BODY_MS_MAX = 30_000;
 /** Connections at the most; a wallet opens one or two. */
 const CONNECTIONS_MAX = 100;
+
+/** Never passed on to a remote daemon: these are about the node and its wallets' transactions. */
+const ownPaths: ReadonlySet<string> = new Set([
+  "/send_raw_transaction",
+  "/sendrawtransaction",
+  "/status",
+]);
+
+/**
+ * How long a connection may rest between two requests. A wallet refreshes every 20 to 90 s, does not
+ * expect its daemon to hang up in between, and takes it for gone when it does.
+ */
+const KEEP_ALIVE_MS = 600_000;
 
 interface Answer {
   readonly code: number;
@@ -54,6 +69,7 @@ export class RpcServer {
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch(() => response.destroy());
     });
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.#server.on("connection", (socket: Socket) => this.#admit(socket));
   }
 
@@ -96,6 +112,7 @@ export class RpcServer {
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
+    this.#options.gateway?.close();
   }
 
   /** Idle connections must not keep a wallet out: the one that has been idle longest goes. */
@@ -121,10 +138,16 @@ export class RpcServer {
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const forbidden = this.#forbidden(request);
+    const { gateway, driver } = this.#options;
+    if (forbidden === undefined && gateway !== undefined && !ownPaths.has(pathOf(request))) {
+      const { pool } = driver.core;
+      return await gateway.serve(request, response, (id) => pool.get(id) !== undefined);
+    }
     let answer: Answer;
     let body: string;
     try {
-      answer = this.#forbidden(request) ?? (await this.#answer(request));
+      answer = forbidden ?? (await this.#answer(request));
       body = JSON.stringify(answer.body);
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
@@ -139,33 +162,21 @@ export class RpcServer {
     response.end(body);
   }
 
-  /**
-   * A web page open in the user's browser can reach loopback. It names itself in `Origin`, or, by
-   * rebinding its DNS name, shows that name in `Host`; a wallet does neither.
-   */
   #forbidden(request: IncomingMessage): Answer | undefined {
-    const { origin, host } = request.headers;
-    if (origin !== undefined) return failure(403, "Requests of web pages are refused.");
-    if (host === undefined) return undefined;
-    const name = host.replace(/:[0-9]+$/, "");
-    const ip = name.replace(/^\[|\]$/g, "");
-    if (name === "localhost" || isLoopback(ip)) return undefined;
-    // Opened beyond this machine it is reached by an address of it, but never by a name that
-    // somebody else's DNS may give to it.
-    if (!isLoopback(this.#options.host) && isIP(ip) !== 0) return undefined;
-    return failure(403, `The host name "${name}" is not this machine's; use 127.0.0.1.`);
+    const refusal = refusalOf(request.headers, this.#options.host);
+    return refusal === undefined ? undefined : failure(403, refusal);
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    const [path = ""] = (request.url ?? "").split("?");
-    const { driver, network, schedule, clock } = this.#options;
+    const path = pathOf(request);
+    const { driver, network, schedule, clock, gateway } = this.#options;
     switch (path) {
       case "/send_raw_transaction":
       case "/sendrawtransaction":
         if (request.method !== "POST") return failure(405, `${path} takes a POST request.`);
         return this.#withBody(request, (body) => sendRawTransaction(driver, body, clock.now()));
       case "/get_transaction_pool_hashes":
-        return ok(getTransactionPoolHashes());
+        return ok(getTransactionPoolHashes(driver.core));
       case "/get_height":
       case "/getheight":
         return ok(getHeight(driver.core));
@@ -175,8 +186,15 @@ export class RpcServer {
       case "/json_rpc":
         return this.#withBody(request, (body) => this.#jsonRpc(body));
       case "/status":
+        // Peers, transactions and the ticks to come are the user's own to know.
+        if (!isFromThisMachine(request.socket)) {
+          return failure(403, "/status is answered to programs on the node's own machine only.");
+        }
         driver.core.pool.expire(clock.unixMs());
-        return ok({ ...relayStatus(driver, network, schedule, clock.now()) });
+        return ok({
+          ...relayStatus(driver, network, schedule, clock.now()),
+          ...(gateway === undefined ? {} : { daemon: gateway.status }),
+        });
     }
     return failure(
       404,
@@ -204,13 +222,14 @@ export class RpcServer {
     request: IncomingMessage,
     answer: (body: JsonObject) => JsonObject,
   ): Promise<Answer> {
-    const text = await readBody(request, this.#options.clock);
-    if (text === undefined) {
+    const bytes = await readBody(request, BODY_BYTES_MAX, this.#options.clock);
+    if (bytes === undefined) {
       return failure(
         413,
         `The request has over ${BODY_BYTES_MAX} bytes, or did not arrive in time.`,
       );
     }
+    const text = Buffer.from(bytes).toString("utf8");
     let body: unknown;
     try {
       body = JSON.parse(text === "" ? "{}" : text);
@@ -228,26 +247,8 @@ function requestId(id: unknown): string | number {
   return typeof id === "string" && id.length <= REQUEST_ID_CHARACTERS_MAX ? id : 0;
 }
 
-function readBody(request: IncomingMessage, clock: Clock): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    const timer = clock.setTimer(clock.now() + BODY_MS_MAX, () => settle(undefined));
-    const settle = (text: string | undefined): void => {
-      timer.cancel();
-      request.removeAllListeners("data");
-      request.resume();
-      resolve(text);
-    };
-    request.on("data", (part: Uint8Array) => {
-      length += part.length;
-      if (length > BODY_BYTES_MAX) settle(undefined);
-      else parts.push(part);
-    });
-    request.on("end", () => settle(Buffer.concat(parts).toString("utf8")));
-    request.on("error", () => settle(undefined));
-    request.on("close", () => settle(undefined));
-  });
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "").split("?")[0] ?? "";
 }
 
 function ok(body: JsonObject): Answer {

@@ -27,11 +27,16 @@ export type Heard =
   | {
       readonly kind: "handshake-response" | "timed-sync-response";
       readonly tuple: ChainTuple;
+      readonly peers: readonly PeerEntry[];
       /** Whether the peer list breaks the zone's rules: too long, or an entry of another zone. */
       readonly foreignPeers: (zone: AnonymityZone) => boolean;
     }
   | { readonly kind: "timed-sync-request"; readonly tuple: ChainTuple }
-  | { readonly kind: "transactions"; readonly blobs: readonly Uint8Array[] }
+  | {
+      readonly kind: "transactions";
+      readonly blobs: readonly Uint8Array[];
+      readonly fluff: boolean;
+    }
   | { readonly kind: "unknown-request"; readonly command: number }
   | { readonly kind: "ignored" }
   | { readonly kind: "refused"; readonly reason: string };
@@ -57,10 +62,11 @@ export function understand(message: LevinMessage, network: Network): Heard {
         return understandRequest(message, network);
       case "response":
         return understandResponse(message, network);
-      case "notify":
-        return message.command === COMMAND.NEW_TRANSACTIONS
-          ? { kind: "transactions", blobs: decodeNewTransactions(message.payload).txs }
-          : { kind: "ignored" };
+      case "notify": {
+        if (message.command !== COMMAND.NEW_TRANSACTIONS) return { kind: "ignored" };
+        const { txs: blobs, fluff } = decodeNewTransactions(message.payload);
+        return { kind: "transactions", blobs, fluff };
+      }
     }
   } catch (error) {
     if (!(error instanceof LevinError || error instanceof MoneroMessageError)) throw error;
@@ -99,6 +105,7 @@ function understandResponse(message: LevinMessage, network: Network): Heard {
       return {
         kind: "handshake-response",
         tuple: payloadData,
+        peers,
         foreignPeers: (zone) => breaksZone(peers, zone),
       };
     }
@@ -107,6 +114,7 @@ function understandResponse(message: LevinMessage, network: Network): Heard {
       return {
         kind: "timed-sync-response",
         tuple: payloadData,
+        peers,
         foreignPeers: (zone) => breaksZone(peers, zone),
       };
     }
@@ -154,21 +162,23 @@ export function handshakeRequest(
 }
 
 /**
- * Our answer to a handshake; its peer list is empty.
+ * Our answer to a handshake.
  *
  * @param profile what a node of the zone shows
  * @param network whose network id it carries
  * @param tuple what we claim of our chain
+ * @param peers the peer list
  */
 export function handshakeResponse(
   profile: ZoneProfile,
   network: Network,
   tuple: ChainTuple,
+  peers: readonly PeerEntry[] = [],
 ): LevinMessage {
   const payload = encodeHandshakeResponse({
     nodeData: nodeData(profile, network),
     payloadData: tuple,
-    peers: [],
+    peers,
   });
   return { kind: "response", command: COMMAND.HANDSHAKE, returnCode: 1, payload };
 }
@@ -189,7 +199,7 @@ export function timedSyncResponse(
   tuple: ChainTuple,
   peers: readonly PeerEntry[] = [],
 ): LevinMessage {
-  const payload = encodeTimedSyncResponse({ payloadData: tuple, peers: [...peers] });
+  const payload = encodeTimedSyncResponse({ payloadData: tuple, peers });
   return { kind: "response", command: COMMAND.TIMED_SYNC, returnCode: 1, payload };
 }
 

@@ -1,25 +1,74 @@
 import { formatAddress } from "../address/address.ts";
-import type { AnonymityZone } from "../address/zone.ts";
+import type { AnonymityZone, Zone } from "../address/zone.ts";
 import { meanInterval, type NoiseSchedule } from "../padding/schedule.ts";
-import type { RelayCore, Standing } from "./core.ts";
+import type { RelayCore } from "./core.ts";
+import type { DialTarget } from "./dial-target.ts";
 import type { RelayDriver } from "./driver.ts";
+import type { PublicCore } from "./public-core.ts";
+import type { Standing } from "./standing.ts";
 import type { ZoneCore } from "./zone-core.ts";
+
+/** The name of the form in which a node tells of itself. */
+export const NODE_STATUS_SCHEMA = "anonctl.node.status.v1";
+
+/** A zone with or without noise. */
+type AnyZone = ZoneCore | PublicCore;
 
 /** What `/status` answers. Times are in milliseconds from now unless their name says otherwise. */
 export interface RelayStatus {
-  readonly schema: "anonctl.node.status.v1";
+  readonly schema: typeof NODE_STATUS_SCHEMA;
   readonly network: string;
   readonly zones: readonly ZoneStatus[];
   readonly transactions: readonly TransactionStatus[];
+  /** What the public zone does with stems; null where there is no public zone. */
+  readonly dandelion: DandelionEpochStatus | null;
+}
+
+/** How Dandelion++ stands in the public zone. */
+export interface DandelionEpochStatus {
+  /** Whether stems of others are fluffed in this epoch. */
+  readonly epoch: "stem" | "fluff";
+  readonly epoch_ends_in_ms: number;
+  /** Links that stems go to now. */
+  readonly stems: number;
+  /** Transactions that wait for a link. */
+  readonly held: number;
+  /** Stems of others that were passed on, and are watched until they are public. */
+  readonly passed: number;
 }
 
 /** One zone of the node. */
 export interface ZoneStatus {
-  readonly zone: AnonymityZone;
+  readonly zone: Zone;
   readonly height: string | null;
   readonly peers: readonly PeerStatus[];
   readonly channels: readonly ChannelStatus[];
   readonly noise_bytes_per_second: number;
+  /** What left at ticks since the node started, by what the frames held. */
+  readonly sent_at_ticks: SentStatus;
+  /** Everything that crossed the zone's links since the node started, handshakes among it. */
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly outbound_max: number;
+  /** What the zone's peer book holds; null where it is not used. */
+  readonly book: BookStatus | null;
+}
+
+/** Bytes of noise frames, of timed syncs and the like, and of transactions. */
+export interface SentStatus {
+  readonly noise_bytes: number;
+  readonly control_bytes: number;
+  readonly payload_bytes: number;
+}
+
+/** Counts of a zone's peer book. */
+export interface BookStatus {
+  readonly anchor: number;
+  readonly white: number;
+  readonly gray: number;
+  readonly banned: number;
+  /** Left alone now, after a failure. */
+  readonly backed_off: number;
 }
 
 /** One link, or a peer that has none yet. */
@@ -27,6 +76,8 @@ export interface PeerStatus {
   readonly direction: "outbound" | "inbound";
   /** Null for an inbound peer, whose address is not known. */
   readonly address: string | null;
+  /** How the user gave it or where it was found; null for an inbound peer. */
+  readonly origin: DialTarget<AnonymityZone>["kind"] | null;
   readonly state: "waiting" | "dialing" | "handshaking" | "ready";
   readonly trouble: string | null;
   readonly next_dial_in_ms: number | null;
@@ -40,6 +91,8 @@ export interface PeerStatus {
 export interface ChannelStatus {
   readonly peer: string | null;
   readonly next_frame_in_ms: number | null;
+  /** When it may move to another link. */
+  readonly epoch_ends_in_ms: number | null;
   readonly queued_frames: number;
 }
 
@@ -72,10 +125,14 @@ export function relayStatus(
 ): RelayStatus {
   const { core } = driver;
   return {
-    schema: "anonctl.node.status.v1",
+    schema: NODE_STATUS_SCHEMA,
     network,
-    zones: core.zones.map((zone) => zoneStatus(zone, driver, schedule, now)),
+    zones: [
+      ...core.zones.map((zone) => zoneStatus(zone, driver, schedule, now)),
+      ...publicStatus(driver, now),
+    ],
     transactions: [...localStatus(core, now), ...forwardStatus(core)],
+    dandelion: dandelionStatus(core, now),
   };
 }
 
@@ -90,6 +147,8 @@ function zoneStatus(
     return {
       peer: link?.address === undefined ? null : formatAddress(link.address),
       next_frame_in_ms: channel.wakeAt === undefined ? null : msUntil(channel.wakeAt, now),
+      epoch_ends_in_ms:
+        channel.epochEndsAt === undefined ? null : msUntil(channel.epochEndsAt, now),
       queued_frames: channel.queuedFrames,
     };
   });
@@ -101,19 +160,67 @@ function zoneStatus(
     peers: [...linkStatus(zone, driver), ...waitingStatus(zone, now)],
     channels,
     noise_bytes_per_second: Math.round(perChannel * zone.channels.seated),
+    sent_at_ticks: sentStatus(zone),
+    bytes_in: driver.sums.of(zone.zone).bytesIn,
+    bytes_out: driver.sums.of(zone.zone).bytesOut,
+    outbound_max: zone.dialing.outboundMax,
+    book: bookStatus(zone, driver),
   };
+}
+
+/** The public zone has no noise: what it sends leaves at once. */
+function publicStatus(driver: RelayDriver, now: number): ZoneStatus[] {
+  const zone = driver.core.publicRelay?.core;
+  if (zone === undefined) return [];
+  const { bytesIn, bytesOut } = driver.sums.of("public");
+  return [
+    {
+      zone: "public",
+      height: zone.tuple === undefined ? null : String(zone.tuple.currentHeight),
+      peers: [...linkStatus(zone, driver), ...waitingStatus(zone.dialing, now)],
+      channels: [],
+      noise_bytes_per_second: 0,
+      sent_at_ticks: { noise_bytes: 0, control_bytes: 0, payload_bytes: 0 },
+      ...{ bytes_in: bytesIn, bytes_out: bytesOut },
+      outbound_max: zone.dialing.outboundMax,
+      book: bookStatus(zone, driver),
+    },
+  ];
+}
+
+function sentStatus({ channels }: ZoneCore): SentStatus {
+  const { noise, control, payload } = channels.sent;
+  return { noise_bytes: noise, control_bytes: control, payload_bytes: payload };
+}
+
+function dandelionStatus({ publicRelay }: RelayCore, now: number): DandelionEpochStatus | null {
+  if (publicRelay === undefined) return null;
+  const { epoch, stems, held, passed } = publicRelay.router.status;
+  return {
+    epoch: epoch.fluff ? "fluff" : "stem",
+    epoch_ends_in_ms: msUntil(epoch.endsAt, now),
+    ...{ stems: stems.length, held, passed },
+  };
+}
+
+function bookStatus({ zone, dialing }: AnyZone, { books }: RelayDriver): BookStatus | null {
+  const stats = dialing.usesBook ? books?.stats(zone) : undefined;
+  if (stats === undefined) return null;
+  const { anchor, white, gray, banned, backedOff } = stats;
+  return { anchor, white, gray, banned, backed_off: backedOff };
 }
 
 function msUntil(at: number, now: number): number {
   return Math.max(0, Math.round(at - now));
 }
 
-function linkStatus(zone: ZoneCore, driver: RelayDriver): PeerStatus[] {
+function linkStatus(zone: AnyZone, driver: RelayDriver): PeerStatus[] {
   return [...zone.links.values()].map((link) => {
     const traffic = driver.traffic(link.id);
     return {
       direction: link.direction,
       address: link.address === undefined ? null : formatAddress(link.address),
+      origin: link.target?.kind ?? null,
       state: link.phase,
       trouble: null,
       next_dial_in_ms: null,
@@ -125,12 +232,16 @@ function linkStatus(zone: ZoneCore, driver: RelayDriver): PeerStatus[] {
   });
 }
 
-function waitingStatus(zone: ZoneCore, now: number): PeerStatus[] {
+function waitingStatus(
+  zone: Pick<ZoneCore, "targets"> | PublicCore["dialing"],
+  now: number,
+): PeerStatus[] {
   return zone.targets
     .filter((target) => target.link === undefined)
     .map((target) => ({
       direction: "outbound",
       address: formatAddress(target.address),
+      origin: target.kind,
       state: "waiting",
       trouble: target.trouble ?? null,
       next_dial_in_ms: msUntil(target.dialAt, now),
@@ -162,10 +273,26 @@ function forwardStatus(core: RelayCore): TransactionStatus[] {
     state: "forward",
     origin: transaction.zone,
     delivery: "held",
-    reason: `A peer of the ${transaction.zone} zone sent it; this version passes nothing on.`,
+    reason: `A peer of the ${transaction.zone} zone sent it; ${forwardWords(core, transaction.id)}.`,
     sends: 0,
     received_unix_ms: Math.round(transaction.receivedUnixMs),
   }));
+}
+
+function forwardWords({ publicRelay }: RelayCore, id: string): string {
+  switch (publicRelay?.state(id)) {
+    case undefined:
+      return "without a public zone (--proxy or --public) nothing is passed on";
+    case "forward":
+      return "it waits at random before it goes on in public";
+    case "stem":
+      return "it went on in public as a stem";
+    case "fluff":
+      return "it is public";
+    case "none":
+    case "local":
+      return "it is not passed on, for what its sender did before";
+  }
 }
 
 /**
@@ -178,6 +305,8 @@ export function standingWords(standing: Standing, now: number): string {
   switch (standing.kind) {
     case "held":
       return standing.reason;
+    case "public":
+      return "It is public: a peer of the public zone told of it.";
     case "queued":
       return `It leaves at the next ticks of ${standing.channels} noise channel${standing.channels === 1 ? "" : "s"}.`;
     case "sent": {

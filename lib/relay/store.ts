@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { AnonymityZone } from "../address/zone.ts";
+import type { Zone } from "../address/zone.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import { RelayError } from "./error.ts";
 import type { RestoredTransaction } from "./pool.ts";
@@ -133,7 +133,7 @@ export class RelayStore {
    * @param tuple one peer's whole tuple
    * @throws RelayError `store-failed`
    */
-  rememberTuple(zone: AnonymityZone, tuple: ChainTuple): void {
+  rememberTuple(zone: Zone, tuple: ChainTuple): void {
     this.#write("remember the chain's state", () =>
       this.#database
         .prepare("INSERT OR REPLACE INTO chain_tuple VALUES (?, ?, ?, ?, ?, ?)")
@@ -153,7 +153,7 @@ export class RelayStore {
    *
    * @param zone the zone
    */
-  tuple(zone: AnonymityZone): ChainTuple | undefined {
+  tuple(zone: Zone): ChainTuple | undefined {
     const row = this.#database.prepare("SELECT * FROM chain_tuple WHERE zone = ?").get(zone);
     if (row === undefined) return undefined;
     return {

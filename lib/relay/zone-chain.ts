@@ -1,9 +1,9 @@
-import type { AnonymityZone } from "../address/zone.ts";
+import type { Zone } from "../address/zone.ts";
 import { type ChainTuple, genesisTuple, medianTuple, nextClaim, sameTuple } from "./chain-tuple.ts";
 import type { Link } from "./link.ts";
 
 /** What a zone's chain state is made from. */
-export interface ZoneChainOptions<Z extends AnonymityZone> {
+export interface ZoneChainOptions<Z extends Zone> {
   /** The network's first block, 32 bytes: all that is known where no peer ever said more. */
   readonly genesisId: Uint8Array;
   /** The zone's links; looked at, never changed, but for what is claimed on each. */
@@ -19,7 +19,7 @@ export interface ZoneChainOptions<Z extends AnonymityZone> {
  * of one peer of the same zone, because a mixture would be a state that no node was ever in, and
  * another zone's would link the two.
  */
-export class ZoneChain<Z extends AnonymityZone> {
+export class ZoneChain<Z extends Zone> {
   readonly #options: ZoneChainOptions<Z>;
   #remembered: ChainTuple | undefined;
 
@@ -55,6 +55,18 @@ export class ZoneChain<Z extends AnonymityZone> {
   claim(link: Link<Z>, askers?: ChainTuple): ChainTuple {
     const candidate = this.tuple ?? askers ?? genesisTuple(this.#options.genesisId);
     link.claimed = nextClaim(candidate, link.claimed);
+    return link.claimed;
+  }
+
+  /**
+   * What to say of our chain to a peer that asks for blocks which it doesn't know, as those of the
+   * public zone do: its own words, and the zone's where it has said nothing yet.
+   *
+   * @param link whom to
+   */
+  echo(link: Link<Z>): ChainTuple {
+    const known = link.peerTuple ?? this.tuple ?? genesisTuple(this.#options.genesisId);
+    link.claimed = nextClaim(known, link.claimed);
     return link.claimed;
   }
 

@@ -1,22 +1,30 @@
 import type { AnonymityZone } from "../address/zone.ts";
 import { encodeMessage, FRAME_BYTES, framesOf, type LevinMessage } from "../levin/frame.ts";
+import type { PeerEntry } from "../monero/message.ts";
 import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
 import { type ZoneProfile, zoneProfiles } from "../zone/profile.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import { ChannelGroup } from "./channel-group.ts";
-import { type DialTarget, dialTargets, recordFailure } from "./dial-target.ts";
-import type { LinkEvent, LinkId } from "./event.ts";
-import { type Link, linkWakeAt, newLink, TIMED_SYNC_ANSWER_MS_MAX, TIMED_SYNC_MS } from "./link.ts";
-import { peersToldTo } from "./own-address.ts";
+import type { DialTarget } from "./dial-target.ts";
+import type { BookAnswer, LinkEvent, LinkId, ListedIn } from "./event.ts";
+import {
+  type Link,
+  linkEndAt,
+  linkWakeAt,
+  newLink,
+  TIMED_SYNC_ANSWER_MS_MAX,
+  TIMED_SYNC_MS,
+  unnamed,
+} from "./link.ts";
+import { listRequest, listWithoutBook, timedSyncInAFrame } from "./peer-list.ts";
 import * as speech from "./speech.ts";
 import { ZoneChain } from "./zone-chain.ts";
+import { ZoneDialing } from "./zone-dialing.ts";
 import type { ZoneContext, ZoneOptions } from "./zone-options.ts";
 
 export type { ZoneContext, ZoneOptions } from "./zone-options.ts";
 
-/** A link that lasted this long shows that its peer works, so its back-off starts afresh. */
-const LASTING_LINK_MS = 60_000;
 /** Wait before the second connection of a cold start, which shows the chain state just learned. */
 const RELEARN_MS_MAX = 1_000;
 
@@ -27,8 +35,8 @@ const RELEARN_MS_MAX = 1_000;
 export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   readonly zone: Z;
   readonly links = new Map<LinkId, Link<Z>>();
-  readonly targets: readonly DialTarget<Z>[];
   readonly channels: ChannelGroup;
+  readonly dialing: ZoneDialing<Z>;
   readonly #options: ZoneOptions<Z>;
   readonly #context: ZoneContext;
   readonly #profile: ZoneProfile;
@@ -43,17 +51,24 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    */
   constructor(options: ZoneOptions<Z>, context: ZoneContext, now: number) {
     this.zone = options.zone;
-    this.targets = dialTargets(options.targets, now);
     this.channels = new ChannelGroup({ ...context.channels, random: context.random });
     this.#options = options;
     this.#context = context;
     this.#profile = zoneProfiles[options.zone];
+    const links = (): Iterable<Link<Z>> => this.links.values();
     this.#chain = new ZoneChain({
       genesisId: context.network.genesisId,
-      links: () => this.links.values(),
+      links,
       remembered: options.remembered,
       remember: (tuple) => context.emit({ kind: "remember", zone: this.zone, tuple }),
     });
+    const { random, emit } = context;
+    this.dialing = new ZoneDialing({ zone: options, random, links, emit }, now);
+  }
+
+  /** Peers that are dialed or linked: those that the user gave first, then those that were found. */
+  get targets(): readonly DialTarget<Z>[] {
+    return this.dialing.targets;
   }
 
   /** The zone's chain state: what the median outbound peer claims, or what was remembered. */
@@ -63,13 +78,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
 
   /** When `wake` wants to be called; infinite when nothing is due. */
   get wakeAt(): number {
-    let at = this.channels.wakeAt;
+    let at = Math.min(this.channels.wakeAt, this.dialing.wakeAt);
     for (const link of this.links.values()) at = Math.min(at, linkWakeAt(link));
-    if (this.#mayDial()) {
-      for (const target of this.targets) {
-        if (target.link === undefined) at = Math.min(at, target.dialAt);
-      }
-    }
     return at;
   }
 
@@ -80,7 +90,9 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    * @returns the link's number, or undefined when the zone is full and the stream is to be closed
    */
   accept(now: number): LinkId | undefined {
-    if (this.#count("inbound") >= this.#options.inboundMax) return undefined;
+    let guests = 0;
+    for (const { direction } of this.links.values()) if (direction === "inbound") guests++;
+    if (guests >= this.#options.inboundMax) return undefined;
     const link = newLink<Z>(this.#context.nextLink(), undefined, now);
     this.links.set(link.id, link);
     return link.id;
@@ -104,13 +116,24 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
         this.#forget(link, event.where, event.reason, now);
         return;
       case "heard":
-        this.#heard(link, now);
-        return;
       case "message":
         this.#heard(link, now);
-        this.#hear(link, event.message, now);
-        return;
+        if (event.kind === "message") this.#hear(link, event.message, now);
     }
+  }
+
+  /**
+   * The peer book answered what an effect asked of it.
+   *
+   * @param answer a peer to dial, or a list for a link
+   * @param now milliseconds
+   */
+  answer(answer: BookAnswer, now: number): void {
+    const link = answer.kind === "peer-list" ? this.links.get(answer.link) : undefined;
+    if (answer.kind === "candidate") {
+      this.dialing.take(answer.found, now);
+      this.#dialDue(now);
+    } else if (link !== undefined) this.#tellPeers(link, answer.listedIn, answer.entries, now);
   }
 
   /**
@@ -139,9 +162,13 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     }
     this.#settleChannels(now);
     for (const link of [...this.links.values()]) {
-      if (linkWakeAt(link) <= now) this.#linkDue(link, now);
+      if (linkWakeAt(link) > now) continue;
+      const end = linkEndAt(link, now);
+      if (end === undefined) this.#sendTimedSync(link, now);
+      else this.#close(link, end.where, end.reason, now);
     }
     this.#dialDue(now);
+    this.dialing.ask(now);
   }
 
   /**
@@ -171,36 +198,15 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     if (joined) this.#context.report({ kind: "room" });
   }
 
-  #linkDue(link: Link<Z>, now: number): void {
-    if (link.phase === "handshaking") {
-      this.#close(link, "network", "no handshake came in time", now);
-    } else if (link.syncAnswerBy !== undefined && link.syncAnswerBy <= now) {
-      this.#close(link, "peer", "a timed sync was not answered", now);
-    } else if (linkWakeAt(link) <= now && link.syncAt <= now) {
-      this.#sendTimedSync(link, now);
-    } else {
-      this.#close(link, "network", "nothing was heard for five minutes", now);
-    }
-  }
-
-  #mayDial(): boolean {
-    return this.#count("outbound") < this.#options.outboundMax;
-  }
-
-  #count(direction: "outbound" | "inbound"): number {
-    let count = 0;
-    for (const link of this.links.values()) if (link.direction === direction) count++;
-    return count;
-  }
-
   #dialDue(now: number): void {
-    for (const target of this.targets) {
-      if (target.link !== undefined || target.dialAt > now || !this.#mayDial()) continue;
+    for (;;) {
+      const target = this.dialing.next(now);
+      if (target === undefined) return;
       const link = newLink(this.#context.nextLink(), target, now);
       target.link = link.id;
       this.links.set(link.id, link);
-      const label = `link-${link.id}`;
-      this.#context.emit({ kind: "dial", link: link.id, address: target.address, label });
+      const { address } = target;
+      this.#context.emit({ kind: "dial", link: link.id, address, label: `link-${link.id}` });
     }
   }
 
@@ -224,14 +230,14 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   #hearHandshake(link: Link<Z>, heard: speech.Heard, now: number): void {
     if (link.direction === "inbound" && heard.kind === "handshake-request") {
       link.peerTuple = heard.tuple;
-      const claim = this.#chain.claim(link, heard.tuple);
-      this.#sendPlain(link, speech.handshakeResponse(this.#profile, this.#context.network, claim));
-      this.#becomeReady(link, now);
+      this.#listPeers(link, "handshake", now);
     } else if (link.direction === "outbound" && heard.kind === "handshake-response") {
       if (heard.foreignPeers(this.zone)) {
         this.#close(link, "peer", "its peer list names another zone or is too long", now);
         return;
       }
+      this.dialing.answered(link);
+      this.dialing.heard(link, heard.peers, now);
       this.#learn(link, heard.tuple, now);
     } else {
       this.#close(link, "peer", `it began with ${heard.kind} where a handshake belongs`, now);
@@ -259,9 +265,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     link.phaseAt = now;
     this.#context.emit({ kind: "handshake-done", link: link.id });
     if (link.direction === "inbound") return;
-    if (link.target !== undefined) link.target.trouble = undefined;
     link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
-    this.#notice("info", `Connected to a peer of the ${this.zone} zone.`);
+    this.#tell(`Connected to a peer of the ${this.zone} zone.`);
     this.#settleChannels(now);
   }
 
@@ -270,7 +275,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
       case "timed-sync-request":
         link.peerTuple = heard.tuple;
         link.syncs++;
-        this.#answerTimedSync(link, heard.tuple, now);
+        this.#listPeers(link, "timed-sync", now);
         return;
       case "timed-sync-response":
         if (link.syncAnswerBy === undefined) break;
@@ -282,9 +287,11 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
         link.syncAnswerBy = undefined;
         link.syncs++;
         this.#chain.rememberMedian();
+        this.dialing.synced(link, now);
+        this.dialing.heard(link, heard.peers, now);
         return;
       case "transactions":
-        this.#context.report({ kind: "received", link: link.id, blobs: heard.blobs });
+        this.#context.report({ ...heard, kind: "received", link: link.id });
         return;
       case "unknown-request":
         this.#say(link, speech.unknownCommand(heard.command), now);
@@ -299,9 +306,23 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     this.#close(link, "peer", `it sent ${heard.kind}, which nobody asked for`, now);
   }
 
-  #answerTimedSync(link: Link<Z>, tuple: ChainTuple, now: number): void {
-    const peers = peersToldTo(link, this.#options.ownAddress, this.#profile, this.#context.random);
-    this.#say(link, speech.timedSyncResponse(this.#chain.claim(link, tuple), peers), now);
+  /** Finds whom to tell a peer of; `#tellPeers` goes on with the answer that it is for. */
+  #listPeers(link: Link<Z>, listedIn: ListedIn, now: number): void {
+    const request = listRequest(this.#options, link, listedIn);
+    if (this.dialing.usesBook) this.#context.emit(request);
+    else this.#tellPeers(link, listedIn, listWithoutBook(link, request.own, this.#profile), now);
+  }
+
+  #tellPeers(link: Link<Z>, listedIn: ListedIn, peers: readonly PeerEntry[], now: number): void {
+    if (link.phase !== (listedIn === "handshake" ? "handshaking" : "ready")) return;
+    const claim = this.#chain.claim(link, link.peerTuple);
+    if (listedIn === "timed-sync") {
+      this.#say(link, timedSyncInAFrame(claim, peers), now);
+      return;
+    }
+    const { network } = this.#context;
+    this.#sendPlain(link, speech.handshakeResponse(this.#profile, network, claim, peers));
+    this.#becomeReady(link, now);
   }
 
   #sendTimedSync(link: Link<Z>, now: number): void {
@@ -325,9 +346,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     return true;
   }
 
-  #sendPlain(link: Link<Z>, message: LevinMessage): void {
-    const bytes = encodeMessage(message);
-    this.#context.emit({ kind: "write", link: link.id, bytes, by: "control" });
+  #sendPlain({ id: link }: Link<Z>, message: LevinMessage): void {
+    this.#context.emit({ kind: "write", link, bytes: encodeMessage(message), by: "control" });
   }
 
   /**
@@ -351,36 +371,30 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   #drop(link: Link<Z>, reason: string, now: number): void {
     this.#context.emit({ kind: "close", link: link.id, reason });
     this.links.delete(link.id);
-    this.#loseUnheard(link);
+    this.#endUnheard(link, "lost");
     if (link.target !== undefined) link.target.link = undefined;
     this.#settleChannels(now);
   }
 
   #heard(link: Link<Z>, now: number): void {
     link.heardAt = now;
-    for (const id of link.unheard.splice(0)) this.#context.report({ kind: "confirmed", id });
+    this.#endUnheard(link, "confirmed");
   }
 
-  #loseUnheard(link: Link<Z>): void {
-    for (const id of link.unheard.splice(0)) this.#context.report({ kind: "lost", id });
+  #endUnheard({ unheard }: Link<Z>, kind: "confirmed" | "lost"): void {
+    for (const id of unheard.splice(0)) this.#context.report({ kind, id });
   }
 
   #forget(link: Link<Z>, where: FaultPlace, reason: string, now: number): void {
     this.links.delete(link.id);
-    this.#loseUnheard(link);
-    const { target } = link;
-    if (target !== undefined) {
-      if (link.phase === "ready" && now - link.phaseAt >= LASTING_LINK_MS) target.failures = 0;
-      // A peer that stays away is told of once, not at every attempt.
-      if (target.trouble !== reason) {
-        this.#notice("info", `A peer of the ${this.zone} zone is not connected: ${reason}.`);
-      }
-      recordFailure(target, where, reason, this.#context.random, now);
+    this.#endUnheard(link, "lost");
+    if (this.dialing.lost(link, where, reason, now)) {
+      this.#tell(`A peer of the ${this.zone} zone is not connected: ${unnamed(link, reason)}.`);
     }
     this.#settleChannels(now);
   }
 
-  #notice(level: "debug" | "info" | "warning", text: string): void {
-    this.#context.emit({ kind: "notice", level, text });
+  #tell(text: string): void {
+    this.#context.emit({ kind: "notice", level: "info", text });
   }
 }

@@ -1,5 +1,5 @@
 import type { Address } from "../address/address.ts";
-import type { AnonymityZone } from "../address/zone.ts";
+import type { AnonymityZone, Zone } from "../address/zone.ts";
 import type { Network } from "../monero/network.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
@@ -8,9 +8,9 @@ import type { TargetKind } from "./dial-target.ts";
 import type { LinkId, ZoneEffect, ZoneOutcome } from "./event.ts";
 
 /** How a zone of the relay is set up. */
-export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
+export interface ZoneOptions<Z extends Zone = AnonymityZone> {
   readonly zone: Z;
-  /** Peers to dial; needs a proxy, which the driver holds. */
+  /** Peers that the user gave to dial; needs a proxy, which the driver holds. */
   readonly targets: readonly { readonly address: Address<Z>; readonly kind: TargetKind }[];
   /** Outbound links at the most. */
   readonly outboundMax: number;
@@ -25,6 +25,12 @@ export interface ZoneOptions<Z extends AnonymityZone = AnonymityZone> {
   readonly timedSyncMs?: number;
   /** Where others reach us; told to peers that we dialed, who would not know us otherwise. */
   readonly ownAddress?: Address<Z>;
+  /**
+   * Whether the driver keeps a peer book: further peers are learned, dialed and told of. Without
+   * effect where there are exclusive targets.
+   * @default false
+   */
+  readonly hasBook?: boolean;
 }
 
 /** What a zone takes from the relay around it. */

@@ -172,6 +172,7 @@ describe("on the disk", () => {
     const large = fileWith("#".repeat(65_537));
     expect(refusal(() => readConfigFile(large))).toContain("over 65536 bytes");
     expect(readConfigFile(fileWith("#".repeat(65_536)))).toEqual([]);
+    expect(refusal(() => readConfigFile("/dev/zero"))).toContain("over 65536 bytes");
   });
 
   test("bytes that are no text are refused or passed over, and never crash", () => {

@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RelayStore } from "../../lib/relay/store.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { seedOnions } from "../address/known-onions.ts";
+import { binary } from "../real/binary.ts";
 import { hexOf, idOf } from "../relay/transactions.ts";
 import { closeAll, listening } from "../socks/loopback.ts";
 import { clear, directory, type Running, run, start } from "./program.ts";
@@ -34,7 +37,7 @@ describe("usage: exit code 2", () => {
     ["no command", [], ["Usage: anonctl COMMAND", "Examples:"]],
     ["an unknown command", ["relay"], ['"relay" is not a command', "node", "devnet", "--help"]],
     ["a command that every object has", ["toString"], ['"toString" is not a command']],
-    ["a command not built yet", ["peers"], ['"peers" is not a command']],
+    ["a name that begins a command's", ["noise"], ['"noise" is not a command']],
     ["an unknown option", ["node", "--tx-proxi", "x"], ["--tx-proxi"]],
     ["an option without its value", ["node", "--tx-proxy"], ["--tx-proxy"]],
     ["a word too many", idleNode("x", "more"), ["argument"]],
@@ -156,10 +159,10 @@ describe("help and version: exit code 0", () => {
 
   test("every option of node that reads a value says what of", () => {
     const { out } = run("node", "--help");
-    const described = out.match(/^ {2}--[a-z-]+.*$/gm) ?? [];
+    const described = out.match(/^ {2}--[A-Za-z0-9-]+.*$/gm) ?? [];
     expect(described.length).toBeGreaterThan(15);
     for (const line of described)
-      expect(line).toMatch(/--[a-z-]+( <[^>]+>)? {2,}\S|--[a-z-]+ <[^>]+>$/);
+      expect(line).toMatch(/--[A-Za-z0-9-]+( <[^>]+>)? {2,}\S|--[A-Za-z0-9-]+ <[^>]+>$/);
   });
 });
 
@@ -181,8 +184,8 @@ describe("signals", () => {
     expect(await node.exited).toBe(wanted);
     expect(node.output().errors).toBe("");
     expect(node.output().out).toContain(`${signal}: stopping`);
-    // No journal is left: everything is in the one file.
-    expect(readdirSync(path)).toEqual(["relay.sqlite"]);
+    // No journal is left: everything is in the files themselves.
+    expect(readdirSync(path)).toEqual(["peers-regtest.sqlite", "relay.sqlite"]);
     const again = await start(/ready.*\n/, ...idleNode(path, "--json"));
     expect(readyOf(again).restored).toBe(1);
   });
@@ -198,6 +201,31 @@ describe("signals", () => {
 });
 
 describe("streams", () => {
+  test.each([
+    ["node --help", 0],
+    ["peers check-location --json AUTO", 1],
+    ["devnet --help", 0],
+  ] as const)(
+    "who reads the output of %s may go before: it says nothing of it",
+    async (line, wanted) => {
+      const child = spawn(binary(), line.split(" "), { stdio: ["ignore", "pipe", "pipe"] });
+      child.stdout.destroy();
+      let errors = "";
+      child.stderr.on("data", (part: Buffer) => (errors += String(part)));
+      const [code] = await once(child, "close");
+      expect([code, errors]).toEqual([wanted, ""]);
+    },
+  );
+
+  test.if(process.platform === "linux")("output that can't be written is told: exit code 3", () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(binary(), ["peers", "check-location", "disabled"], {
+      ...{ stdio: ["ignore", full, "pipe"], encoding: "utf8" },
+    });
+    closeSync(full);
+    expect([status, stderr.match(/can't be written \(ENOSPC/g)?.length]).toEqual([3, 1]);
+  });
+
   test("with --json stdout is one object a line, each with a schema", async () => {
     const words = idleNode(join(directory(), "data"), "--json");
     const node = await start(/ready.*\n/, ...words);
@@ -219,6 +247,7 @@ describe("streams", () => {
     const { out, errors } = node.output();
     expect(out).toContain("anonctl node on regtest");
     expect(errors).toContain("SIGTERM: stopping");
+    expect(errors).toContain("WARNING No peer of the tor zone is known");
     expect(`${out}${errors}`).not.toContain("\u001b[");
   });
 

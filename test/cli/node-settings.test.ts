@@ -103,14 +103,6 @@ describe("settings", () => {
   });
 });
 
-describe("a proxy without a peer", () => {
-  test("is warned of, for nothing leaves by it", () => {
-    const { warnings } = settings([...TOR, "--tx-proxy", "i2p,127.0.0.1:4447", "--add-peer", PEER]);
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain("--tx-proxy i2p");
-  });
-});
-
 describe("a wrong option is named, with what is allowed", () => {
   test.each<[string, string[], string[]]>([
     ["no zone", [], ["--tx-proxy tor,127.0.0.1:9050", "--anonymous-inbound"]],
@@ -141,9 +133,9 @@ describe("a wrong option is named, with what is allowed", () => {
     [
       "a public peer",
       [...TOR, "--add-exclusive-node", "10.0.0.1:18080"],
-      ["--add-exclusive-node 10.0.0.1:18080", ".onion and .i2p"],
+      ["--add-exclusive-node 10.0.0.1:18080", "--proxy IP:PORT", "--public"],
     ],
-    ["a public proxy", [...TOR, "--proxy", "127.0.0.1:9050"], ["--proxy", "--tx-proxy"]],
+    ["a public proxy that is none", [...TOR, "--proxy", "tor:9050"], ["--proxy tor:9050", "IP"]],
     ["a public seed", [...TOR, "--seed-node", "10.0.0.1:18080"], ["--seed-node", "public zone"]],
     [
       "a public name",

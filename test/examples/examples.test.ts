@@ -74,6 +74,22 @@ describe("noise_channel.ts", () => {
   });
 });
 
+describe("peer_book.ts", () => {
+  test("takes a list, refuses one that mixes zones, and hands nobody out twice", async () => {
+    const { code, lines, errors } = await run("peer_book.ts");
+    expect({ code, errors }).toEqual({ code: 0, errors: "" });
+    expect(lines.slice(0, -1)).toEqual([
+      "a list: 12 to the tor book, 1 to the public one",
+      "  line 15: node.example.org:18080: It is a DNS name, which somebody would have to be asked for: give its IP.",
+      `a peer's list: It sent "203.0.113.9" in a peer list of the tor zone.`,
+      "12 dialed: 8 white, 4 gray, 4 left alone for 1 h",
+      // Those that answered, and our own address among them.
+      "told the first time: 9",
+      "told the second time: 0",
+    ]);
+  });
+});
+
 describe("socks_through_proxy.ts", () => {
   test("goes through a proxy of its own to a local service, and shows a refusal", async () => {
     const { code, lines, errors } = await run("socks_through_proxy.ts");

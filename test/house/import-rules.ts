@@ -41,6 +41,7 @@ const dialers: readonly string[] = [
   "lib/zone/open-stream.ts",
   // These lay TLS over a stream that is open already.
   "lib/probe/tls-stream.ts",
+  "lib/relay/gateway-tls.ts",
   "lib/tahoe/tls-over-stream.ts",
 ];
 
@@ -48,8 +49,10 @@ const dialers: readonly string[] = [
 const listeners: readonly string[] = [
   "lib/socks/server.ts",
   "lib/relay/driver.ts",
+  "lib/relay/ethereum-listener.ts",
   "lib/relay/rpc.ts",
   "lib/probe/metrics-server.ts",
+  "lib/capture/tap.ts",
 ];
 
 /** The only places that may start other programs. */

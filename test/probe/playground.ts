@@ -67,7 +67,7 @@ export function probeOptions(socksPort: number, extra: Partial<ProbeOptions> = {
     isolation,
   });
   return {
-    routes: { gates: { tor: gate }, direct: false, isolation, clock: realClock },
+    routes: { mode: "default", gates: { tor: gate }, direct: false, isolation, clock: realClock },
     deadlines,
     samples: 1,
     attemptsMax: 1,

@@ -67,10 +67,12 @@ describe("a target", () => {
     expect(await summary(ONION, "monero")).toBe(`monero ${ONION}:18083`);
   });
 
-  test("is met in the most hidden zone only", async () => {
+  test("is met in the most hidden zone first", async () => {
     const text = `pb://${TUB}@tcp:192.0.2.1:4,i2p:${I2P}/swissnum`;
     const target = await readTarget(text);
-    expect(target).toMatchObject({ address: { zone: "i2p" }, otherAddresses: [] });
+    expect(target).toMatchObject({
+      ...{ address: { zone: "i2p" }, otherAddresses: [{ zone: "public", host: "192.0.2.1" }] },
+    });
   });
 
   test("shows no secret, whatever is wrong with it", async () => {

@@ -6,6 +6,7 @@ import { realClock } from "../../lib/runtime/clock.ts";
 import { connectThroughSocks } from "../../lib/socks/client.ts";
 import { CommandPlace } from "../devnet/command.ts";
 import { leftOver } from "../devnet/gone.ts";
+import { rejection } from "../socks/loopback.ts";
 import { requireDaemon } from "./daemon.ts";
 import { leaving, socketsOf } from "./sockets-of.ts";
 
@@ -53,6 +54,16 @@ test(
       socket.destroy();
       expect(answer.payloadData.currentHeight).toBe(tip.height);
     }
+    // Tor's own codes come through: it tells a name that can't be from one that nobody answers.
+    const [right = ""] = (document.monerods[0]?.onion ?? "").split(":");
+    const wrong = `${right.startsWith("a") ? "b" : "a"}${right.slice(1)}`;
+    const misdialed = connectThroughSocks({
+      proxy: { host: "127.0.0.1", port: Number(document.socks.split(":")[1]) },
+      request: { version: "5", command: "connect", host: wrong, port: 80 },
+      deadlineMs: 30_000,
+      clock: realClock,
+    });
+    expect(await rejection(misdialed)).toMatchObject({ replyCode: 0xf6 });
     const [command = ""] = document.nodeCommands;
     for (const { onion } of document.monerods)
       expect(command).toContain(`--add-exclusive-node ${onion}`);

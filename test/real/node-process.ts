@@ -14,6 +14,7 @@ export interface NodeLine {
   readonly text?: string;
   readonly service?: string;
   readonly rpc?: { readonly host: string; readonly port: number };
+  readonly public_inbound?: { readonly host: string; readonly port: number };
   readonly inbound?: readonly { readonly host: string; readonly port: number }[];
 }
 
@@ -66,10 +67,16 @@ export class NodeProcess {
     this.#read();
   }
 
-  /** Starts a node and waits until its RPC listens. */
-  static async start(start: NodeStart): Promise<NodeProcess> {
+  /** Starts a node. */
+  static begin(start: NodeStart): NodeProcess {
     const node = new NodeProcess(start);
     started.add(node);
+    return node;
+  }
+
+  /** Starts a node and waits until its RPC listens. */
+  static async start(start: NodeStart): Promise<NodeProcess> {
+    const node = NodeProcess.begin(start);
     const ready = await node.line(({ schema }) => schema === "anonctl.node.ready.v1", READY_MS_MAX);
     node.rpcPort = ready.rpc?.port ?? 0;
     node.inboundPort = ready.inbound?.[0]?.port ?? 0;
@@ -118,7 +125,8 @@ export class NodeProcess {
     const pid = this.child.pid ?? 0;
     if (!this.#wrapped) return pid;
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return Number(children.split(" ")[0]);
+    // A wrapper that puts the node in its own place has no child; 0 would be this process's group.
+    return children === "" ? pid : Number(children.split(" ")[0]);
   }
 
   async kill(signal: NodeJS.Signals): Promise<number | null> {

@@ -20,6 +20,7 @@ import { Dialer, type Dialers } from "../../lib/zone/dial.ts";
 import { seedOnions } from "../address/known-onions.ts";
 import { until } from "../real/node-process.ts";
 import { closeAfterwards, closeAll, dialled, listening, rejection } from "../socks/loopback.ts";
+import { hiddenOnly } from "./hidden-only.ts";
 import { say, tupleOf } from "./scripted-peer.ts";
 import { blobOf, hexOf, idOf } from "./transactions.ts";
 
@@ -62,7 +63,8 @@ async function node(setup: Setup): Promise<{ driver: RelayDriver; store: RelaySt
   const inbound =
     inboundPort === undefined ? [] : [{ zone: "tor" as const, address: onion, listen, inboundMax }];
   const driver = new RelayDriver({
-    ...{ core, store, dialers, inbound, clock: realClock, notice: () => undefined },
+    ...{ core, store, dialer: hiddenOnly(dialers), inbound, clock: realClock },
+    notice: () => undefined,
   });
   closeAfterwards(() => {
     driver.stop();

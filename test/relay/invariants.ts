@@ -1,5 +1,5 @@
 import { formatAddress } from "../../lib/address/address.ts";
-import type { AnonymityZone } from "../../lib/address/zone.ts";
+import type { Zone } from "../../lib/address/zone.ts";
 import { LevinError } from "../../lib/levin/error.ts";
 import { FRAME_BYTES, type LevinMessage } from "../../lib/levin/frame.ts";
 import { LevinReader } from "../../lib/levin/reader.ts";
@@ -13,7 +13,7 @@ import type { End, VirtualNetwork, VirtualNode, Watcher } from "./virtual-networ
 type Write = Extract<RelayEffect, { kind: "write" }>;
 
 interface LinkView {
-  readonly zone: AnonymityZone;
+  readonly zone: Zone;
   readonly direction: "outbound" | "inbound";
   /** What we wrote, read as the peer reads it. */
   readonly out: LevinReader;
@@ -35,7 +35,7 @@ interface Seat {
 interface NodeView {
   readonly links: Map<LinkId, LinkView>;
   /** Every chain state that a peer of the zone ever told, or that we began with. */
-  readonly said: Map<AnonymityZone, Set<string>>;
+  readonly said: Map<Zone, Set<string>>;
   readonly dials: Map<string, number[]>;
   readonly sends: Map<string, number>;
   /** By zone and number of the channel. */
@@ -74,7 +74,7 @@ export class Invariants implements Watcher {
 
   started(node: VirtualNode): void {
     const old = this.#views.get(node);
-    const said = old?.said ?? new Map<AnonymityZone, Set<string>>();
+    const said = old?.said ?? new Map<Zone, Set<string>>();
     for (const { zone, tuple } of node.core.zones) {
       const known = said.get(zone) ?? new Set([genesis]);
       if (tuple !== undefined) known.add(keyOf(tuple));
@@ -110,7 +110,7 @@ export class Invariants implements Watcher {
     for (const { zone } of node.core.zones) this.#count(node, zone);
   }
 
-  #count(node: VirtualNode, zone: AnonymityZone): void {
+  #count(node: VirtualNode, zone: Zone): void {
     const core = node.core.zones.find((one) => one.zone === zone);
     const links = [...(core?.links.values() ?? [])];
     const guests = links.filter(({ direction }) => direction === "inbound").length;

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
+import { FRAME_BYTES, framesOf } from "../../lib/levin/frame.ts";
 import { COMMAND, decodeTimedSyncResponse, type PeerEntry } from "../../lib/monero/message.ts";
-import { withOwnAddress } from "../../lib/relay/own-address.ts";
-import { PEER_LIST_ENTRIES_MAX } from "../../lib/relay/speech.ts";
-import { SeededRandom } from "../../lib/runtime/random.ts";
-import { type Conversation, ScriptedPeer, say } from "./scripted-peer.ts";
+import { FRAME_PEERS_MAX, timedSyncInAFrame } from "../../lib/relay/peer-list.ts";
+import { type Conversation, ScriptedPeer, say, tupleOf } from "./scripted-peer.ts";
 import { VirtualNetwork } from "./virtual-network.ts";
 
 /** The peer lists of the timed syncs that were answered on a stream. */
@@ -13,9 +12,9 @@ function listsOf({ heard }: Conversation): (readonly PeerEntry[])[] {
     .map(({ payload }) => decodeTimedSyncResponse(payload).peers);
 }
 
-function others(count: number): PeerEntry[] {
+function others(count: number, letters = 56): PeerEntry[] {
   return Array.from({ length: count }, (_, at) => ({
-    address: { type: "tor", host: `${String(at)}.onion`, port: 18_083 },
+    address: { type: "tor", host: `${String(at).padStart(letters, "a")}.onion`, port: 18_083 },
     id: 1n,
     lastSeen: 0n,
     pruningSeed: 0,
@@ -24,7 +23,7 @@ function others(count: number): PeerEntry[] {
   }));
 }
 
-test("A peer that we dialed is told our address; it looks like any other entry", () => {
+test("A peer that we dialed is told our address, once; it looks like any other entry", () => {
   const network = new VirtualNetwork();
   const own = network.name();
   const peer = new ScriptedPeer(network);
@@ -32,8 +31,10 @@ test("A peer that we dialed is told our address; it looks like any other entry",
     zone: { targets: [{ address: peer.address, kind: "add" }], ownAddress: own },
   });
   network.clock.advance(5_000);
-  peer.latest.send(say.timedSync(peer.tuple));
-  network.clock.advance(20_000);
+  for (let count = 0; count < 2; count++) {
+    peer.latest.send(say.timedSync(peer.tuple));
+    network.clock.advance(40_000);
+  }
   expect(listsOf(peer.latest)).toEqual([
     [
       {
@@ -45,6 +46,7 @@ test("A peer that we dialed is told our address; it looks like any other entry",
         rpcCreditsPerHash: 0,
       },
     ],
+    [],
   ]);
 });
 
@@ -70,26 +72,18 @@ test("Without an address of our own nobody is told any", () => {
   expect(listsOf(peer.latest)).toEqual([[]]);
 });
 
-test("Among others it stands anywhere, as often here as there", () => {
-  const own = new VirtualNetwork().name();
-  const random = new SeededRandom(1);
-  const counts = [0, 0, 0, 0, 0];
-  const runs = 5_000;
-  for (let run = 0; run < runs; run++) {
-    const list = withOwnAddress(others(4), own, 1n, random);
-    expect(list).toHaveLength(5);
-    const place = list.findIndex(({ address }) => address.host === own.host);
-    counts[place] = (counts[place] ?? 0) + 1;
-    expect(list.toSpliced(place, 1)).toEqual(others(4));
+test("An answer to a timed sync is one frame, however many peers and long names it is given", () => {
+  const tuple = { ...tupleOf(1, 5_000_000), cumulativeDifficulty: 2n ** 127n, pruningSeed: 389 };
+  for (const [given, letters, told] of [
+    [0, 56, 0],
+    [FRAME_PEERS_MAX, 56, FRAME_PEERS_MAX],
+    [250, 56, FRAME_PEERS_MAX],
+    [250, 240, 9],
+  ] as const) {
+    const message = timedSyncInAFrame(tuple, others(given, letters));
+    expect(framesOf(message, FRAME_BYTES)).toHaveLength(1);
+    expect(decodeTimedSyncResponse(message.payload).peers).toEqual(
+      others(given, letters).slice(0, told),
+    );
   }
-  // Four standard deviations of a share of a fifth.
-  const slack = 4 * Math.sqrt(runs * 0.2 * 0.8);
-  for (const count of counts) expect(Math.abs(count - runs / 5)).toBeLessThan(slack);
-});
-
-test("A list never has more entries than a peer list may", () => {
-  const own = new VirtualNetwork().name();
-  const list = withOwnAddress(others(300), own, 1n, new SeededRandom(1));
-  expect(list).toHaveLength(PEER_LIST_ENTRIES_MAX);
-  expect(list.filter(({ address }) => address.host === own.host)).toHaveLength(1);
 });

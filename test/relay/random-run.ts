@@ -4,6 +4,7 @@ import type { RetrySchedule } from "../../lib/relay/pool.ts";
 import type { ZoneOptions } from "../../lib/relay/zone-core.ts";
 import { exponential, integerBelow, shuffle } from "../../lib/runtime/distribution.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
+import { entriesOf, shelf } from "./book-shelf.ts";
 import { Invariants } from "./invariants.ts";
 import { honest, type Script, ScriptedPeer, say, tupleOf } from "./scripted-peer.ts";
 import { blobOf, hexOf, idOf } from "./transactions.ts";
@@ -36,10 +37,17 @@ class World {
   readonly arrived = new Set<string>();
   readonly submitted: number[] = [];
   readonly #random: SeededRandom;
+  readonly #books: boolean;
   #heights = 1_000;
 
-  constructor(seed: number, make: MakeCore | undefined, watcher: Watcher | undefined) {
+  constructor(
+    seed: number,
+    make: MakeCore | undefined,
+    watcher: Watcher | undefined,
+    books: boolean,
+  ) {
     this.#random = new SeededRandom(seed);
+    this.#books = books;
     this.network.watchers.push(this.invariants, ...(watcher === undefined ? [] : [watcher]));
     const count = { tor: 1 + this.#below(4), i2p: this.#below(3) };
     for (let index = 0; index < count.tor; index++) this.#addPeer(this.network.name());
@@ -49,6 +57,7 @@ class World {
       const other = addresses[1 - index];
       const node = this.network.add({
         ...(make === undefined ? {} : { make }),
+        ...(books ? { books: shelf(this.network, { own: address, seed }).books } : {}),
         zones: this.#zones(other === undefined || this.#below(2) === 0 ? [] : [other]),
         relay: { retry: RETRY },
         address,
@@ -69,17 +78,24 @@ class World {
 
   #zones(others: readonly ScriptedPeer["address"][]): ZoneOptions[] {
     return (["tor", "i2p"] as const).flatMap((zone: AnonymityZone) => {
-      const addresses = [...this.peers.map(({ address }) => address), ...others];
-      const targets = shuffle(
+      // Who finds the others is given one that is there when everybody behaves.
+      const addresses = [
+        ...this.peers.map(({ address }) => address),
+        ...(this.#books ? [] : others),
+      ];
+      const shuffled = shuffle(
         this.#random,
         addresses.filter((address) => address.zone === zone),
-      ).map((address) => ({ address, kind: "exclusive" as const }));
+      );
+      const kind = this.#books ? ("add" as const) : ("exclusive" as const);
+      const given = shuffled.slice(0, this.#books ? 1 : shuffled.length);
+      const targets = given.map((address) => ({ address, kind }));
       const bounds = { outboundMax: 1 + this.#below(4), inboundMax: this.#below(9) };
       const remembered =
         this.#below(3) === 0 ? { remembered: tupleOf(zone === "tor" ? 91 : 92, 900) } : {};
       return targets.length === 0 && zone === "i2p"
         ? []
-        : [{ zone, targets, ...bounds, ...remembered, timedSyncMs: 60_000 }];
+        : [{ zone, targets, ...bounds, ...remembered, timedSyncMs: 60_000, hasBook: this.#books }];
     });
   }
 
@@ -158,6 +174,7 @@ class World {
       honest,
       () => undefined,
       (_, _message, on) => on.raw(this.#random.bytes(40)),
+      ...(this.#books ? [this.#list, this.#list, this.#list] : []),
       (one, message, on) => (this.#below(3) === 0 ? on.close() : honest(one, message, on)),
       (one, message, on) => {
         const liar = tupleOf(80, this.#below(100_000));
@@ -167,6 +184,20 @@ class World {
     ];
     peer.script = this.#behave(this.#pick(moods));
   }
+
+  /** Lists others: peers that are there, names that nobody has, us, and now and then another zone's. */
+  readonly #list: Script = (peer, message, on) => {
+    const { zone } = peer.address;
+    const all = [...this.peers, ...this.nodes].map(({ address }) => address);
+    const names = Array.from({ length: this.#below(4) }, () =>
+      zone === "tor" ? this.network.name() : this.network.i2pName(),
+    );
+    const fit = [...all.filter((address) => address.zone === zone), ...names];
+    const listed = entriesOf(shuffle(this.#random, this.#below(20) === 0 ? all : fit));
+    if (message.kind !== "request") return;
+    if (message.command === COMMAND.HANDSHAKE) on.send(say.handshakeAnswer(peer.tuple, listed));
+    if (message.command === COMMAND.TIMED_SYNC) on.send(say.timedSyncAnswer(peer.tuple, listed));
+  };
 
   #visit(node: VirtualNode): void {
     const tuple = tupleOf(60 + this.#below(10), 500 + this.#below(1_000));
@@ -224,10 +255,16 @@ class World {
  * @param seed of everything
  * @param make the core, or a mutant of it
  * @param watcher looks on too
+ * @param books whether the nodes are given one peer a zone and find the others
  * @throws Error with the seed when an invariant is broken
  */
-export function randomRun(seed: number, make?: MakeCore, watcher?: Watcher): RunResult {
-  const world = new World(seed, make, watcher);
+export function randomRun(
+  seed: number,
+  make?: MakeCore,
+  watcher?: Watcher,
+  books = false,
+): RunResult {
+  const world = new World(seed, make, watcher, books);
   const { clock } = world.network;
   try {
     while (clock.now() < CHAOS_MS) {

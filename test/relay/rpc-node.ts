@@ -7,11 +7,13 @@ import { networks } from "../../lib/monero/network.ts";
 import { moneroSchedule } from "../../lib/padding/schedule.ts";
 import { RelayCore } from "../../lib/relay/core.ts";
 import { RelayDriver } from "../../lib/relay/driver.ts";
+import type { DaemonGateway } from "../../lib/relay/gateway.ts";
 import { RpcServer } from "../../lib/relay/rpc.ts";
 import { RelayStore } from "../../lib/relay/store.ts";
 import type { ZoneOptions } from "../../lib/relay/zone-core.ts";
 import { type Clock, realClock } from "../../lib/runtime/clock.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
+import { hiddenOnly } from "./hidden-only.ts";
 
 /** What an HTTP request came to. */
 export interface Answer {
@@ -50,22 +52,25 @@ export class RpcNode {
    *
    * @param zones without anything to dial by default
    * @param rpcClock the RPC's, so that a test need not wait for its limits
+   * @param gateway to the remote daemon of its wallets
    */
   static async start(
     zones: readonly ZoneOptions[] = [{ zone: "tor", targets: [], outboundMax: 1, inboundMax: 0 }],
     rpcClock: Clock = realClock,
+    gateway?: DaemonGateway,
   ): Promise<RpcNode> {
     const directory = mkdtempSync(join(tmpdir(), "anonctl-rpc-"));
     const store = RelayStore.open(directory, "regtest");
     const network = networks.regtest;
     const core = new RelayCore({ network, zones, random: new SeededRandom(1) }, realClock.now());
     const driver = new RelayDriver({
-      ...{ core, store, dialers: {}, inbound: [], clock: realClock, notice: () => undefined },
+      ...{ core, store, dialer: hiddenOnly({}), inbound: [], clock: realClock },
+      notice: () => undefined,
     });
     await driver.start();
     const rpc = await RpcServer.listen({
       ...{ host: "127.0.0.1", port: 0, driver, network: "regtest", schedule: moneroSchedule },
-      clock: rpcClock,
+      ...{ clock: rpcClock, gateway },
     });
     const node = new RpcNode(core, driver, store, rpc, directory);
     running.add(node);

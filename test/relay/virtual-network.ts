@@ -1,7 +1,8 @@
 import { type Address, formatAddress, parseAddressOf } from "../../lib/address/address.ts";
 import { onionName } from "../../lib/address/onion.ts";
-import type { AnonymityZone } from "../../lib/address/zone.ts";
+import type { AnonymityZone, Zone } from "../../lib/address/zone.ts";
 import type { RelayOptions } from "../../lib/relay/core.ts";
+import type { PeerBooks } from "../../lib/relay/peer-books.ts";
 import type { RestoredTransaction } from "../../lib/relay/pool.ts";
 import type { ZoneOptions } from "../../lib/relay/zone-core.ts";
 import type { FaultPlace } from "../../lib/runtime/fault.ts";
@@ -27,6 +28,7 @@ export interface NodeOptions {
   readonly restored?: readonly RestoredTransaction[];
   readonly seed?: number;
   readonly make?: MakeCore;
+  readonly books?: PeerBooks;
 }
 
 /** Parties that reach each other by name over streams with a fixed delay, in virtual time. */
@@ -35,7 +37,7 @@ export class VirtualNetwork implements Streams {
   readonly nodes: VirtualNode[] = [];
   readonly watchers: Watcher[] = [];
   /** Asked at every dial. */
-  dialFault: (to: string, zone: AnonymityZone) => DialFault | undefined = () => undefined;
+  dialFault: (to: string, zone: Zone) => DialFault | undefined = () => undefined;
   readonly #parties = new Map<string, Party>();
   readonly #delayMs: number;
   #names = 0;
@@ -46,7 +48,10 @@ export class VirtualNetwork implements Streams {
 
   /** A fresh onion address. */
   name(): Address<"tor"> {
-    return parseAddressOf(`${onionName(new Uint8Array(32).fill(++this.#names))}:18083`, "tor");
+    const key = new Uint8Array(32).fill(++this.#names);
+    // A byte holds 256 names; long runs have more.
+    key[0] = (this.#names & 255) + (this.#names >> 8);
+    return parseAddressOf(`${onionName(key)}:18083`, "tor");
   }
 
   /** A fresh I2P address. */
@@ -59,7 +64,7 @@ export class VirtualNetwork implements Streams {
   add(options: NodeOptions = {}): VirtualNode {
     const address = options.address ?? this.name();
     const zone: ZoneOptions = {
-      zone: "tor",
+      ...{ zone: "tor", hasBook: options.books !== undefined },
       targets: [],
       outboundMax: 12,
       inboundMax: 64,
@@ -68,6 +73,7 @@ export class VirtualNetwork implements Streams {
     const relay = { ...options.relay, zones: options.zones ?? [zone] };
     const seed = options.seed ?? this.nodes.length + 1;
     const node = new VirtualNode(this, address, relay, seed, options.make);
+    node.books = options.books;
     this.nodes.push(node);
     this.place(address, node);
     for (const transaction of options.restored ?? []) node.keep(transaction);
@@ -76,13 +82,13 @@ export class VirtualNetwork implements Streams {
   }
 
   /** Puts a party at an address; undefined takes it away. */
-  place(address: Address<AnonymityZone>, party: Party | undefined): void {
+  place(address: Address, party: Party | undefined): void {
     if (party === undefined) this.#parties.delete(formatAddress(address));
     else this.#parties.set(formatAddress(address), party);
   }
 
   /** Opens a stream, as a proxy would. */
-  connect(from: Party, link: number, address: Address<AnonymityZone>): void {
+  connect(from: Party, link: number, address: Address): void {
     const to = formatAddress(address);
     const { zone } = address;
     this.later(() => {
@@ -116,7 +122,7 @@ export class VirtualNetwork implements Streams {
   #fail(
     from: Party,
     link: number,
-    zone: AnonymityZone,
+    zone: Zone,
     where: FaultPlace,
     reason: string,
     afterMs: number,

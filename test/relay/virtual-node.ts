@@ -1,13 +1,15 @@
 import { type Address, formatAddress } from "../../lib/address/address.ts";
-import type { AnonymityZone } from "../../lib/address/zone.ts";
+import type { AnonymityZone, Zone } from "../../lib/address/zone.ts";
 import { LevinError } from "../../lib/levin/error.ts";
 import { LevinReader } from "../../lib/levin/reader.ts";
 import { commandLimits } from "../../lib/monero/message.ts";
 import { networks } from "../../lib/monero/network.ts";
+import { HandedOut } from "../../lib/peers/hand-out.ts";
 import type { ChainTuple } from "../../lib/relay/chain-tuple.ts";
 import { RelayCore, type RelayOptions } from "../../lib/relay/core.ts";
 import { LINK_RECEIVE_BYTES_MAX } from "../../lib/relay/driver.ts";
-import type { LinkEvent, LinkId, Notice, RelayEffect } from "../../lib/relay/event.ts";
+import type { BookEffect, LinkEvent, LinkId, Notice, RelayEffect } from "../../lib/relay/event.ts";
+import type { PeerBooks } from "../../lib/relay/peer-books.ts";
 import type { RestoredTransaction } from "../../lib/relay/pool.ts";
 import type { Timer } from "../../lib/runtime/clock.ts";
 import type { FaultPlace } from "../../lib/runtime/fault.ts";
@@ -27,7 +29,7 @@ export interface Sent {
 export interface Streams {
   readonly clock: VirtualClock;
   readonly watchers: readonly Watcher[];
-  connect(from: Party, link: number, address: Address<AnonymityZone>): void;
+  connect(from: Party, link: number, address: Address): void;
   send(from: End, bytes: Uint8Array): void;
   close(end: End): void;
 }
@@ -62,13 +64,16 @@ export class VirtualNode implements Party {
   readonly ends = new Map<LinkId, End>();
   /** What survives a kill. */
   readonly stored = new Map<string, RestoredTransaction>();
-  readonly tuples = new Map<AnonymityZone, ChainTuple>();
+  readonly tuples = new Map<Zone, ChainTuple>();
+  /** What it knows of peers, where its zones say that it has books. */
+  books: PeerBooks | undefined;
   /** Whether `sent` and `effects` are kept; long runs have no room for them. */
   recording = true;
   readonly #network: Streams;
   readonly #options: Omit<RelayOptions, "network" | "random">;
   readonly #make: MakeCore;
   readonly #readers = new Map<LinkId, LevinReader>();
+  readonly #told = new Map<LinkId, HandedOut>();
   #seed: number;
   #timer: Timer | undefined;
   #wokenAt = -1;
@@ -142,7 +147,7 @@ export class VirtualNode implements Party {
     return admission.id;
   }
 
-  accept(zone: AnonymityZone): LinkId | undefined {
+  accept(zone: Zone): LinkId | undefined {
     return this.running ? this.core.accept(zone, this.#network.clock.now()) : undefined;
   }
 
@@ -154,12 +159,13 @@ export class VirtualNode implements Party {
     }
     this.ends.set(end.link, end);
     this.#readers.set(end.link, new LevinReader(options));
+    this.#told.set(end.link, new HandedOut());
     for (const watcher of this.#network.watchers) watcher.stream?.(this, end, "open");
     if (end.direction === "inbound") this.arm();
     else this.#tell(end.zone, { kind: "dialed", link: end.link });
   }
 
-  failed(link: LinkId, zone: AnonymityZone, where: FaultPlace, reason: string): void {
+  failed(link: LinkId, zone: Zone, where: FaultPlace, reason: string): void {
     if (this.running) this.#tell(zone, { kind: "dial-failed", link, where, reason });
   }
 
@@ -173,7 +179,7 @@ export class VirtualNode implements Party {
       for (let found = reader.next(); found !== undefined; found = reader.next()) {
         if (found.kind === "message") {
           this.#tell(zone, { kind: "message", link, message: found.message });
-        } else this.#tell(zone, { kind: "heard", link });
+        } else this.#tell(zone, { kind: "heard", link, bytes: found.wireBytes });
         if (!this.ends.has(link)) return;
       }
     } catch (error) {
@@ -197,7 +203,7 @@ export class VirtualNode implements Party {
     for (const watcher of this.#network.watchers) watcher.stream?.(this, end, "gone");
   }
 
-  #tell(zone: AnonymityZone, event: LinkEvent): void {
+  #tell(zone: Zone, event: LinkEvent): void {
     const { clock } = this.#network;
     this.#call(() => this.core.handle(zone, event, clock.now(), clock.unixMs()));
   }
@@ -273,6 +279,15 @@ export class VirtualNode implements Party {
       case "forget":
         this.stored.delete(effect.id);
         return;
+      default:
+        this.#askBook(effect);
     }
+  }
+
+  #askBook(effect: BookEffect | BookEffect<"public">): void {
+    const told = effect.kind === "list-peers" ? this.#told.get(effect.link) : undefined;
+    const answer = this.books?.carryOut<Zone>(effect, told);
+    if (answer === undefined) return;
+    this.#call(() => this.core.answer(effect.zone, answer, this.#network.clock.now()));
   }
 }

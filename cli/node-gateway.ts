@@ -1,0 +1,237 @@
+import type { Address } from "../lib/address/address.ts";
+import type { Network } from "../lib/monero/network.ts";
+import { DaemonGateway } from "../lib/relay/gateway.ts";
+import type { DaemonLogin } from "../lib/relay/gateway-digest.ts";
+import {
+  chooseDaemonWay,
+  type DaemonPlace,
+  type DaemonProxy,
+  type DaemonRules,
+  daemonDial,
+  readDaemonPlace,
+} from "../lib/relay/gateway-place.ts";
+import { readCertificates } from "../lib/relay/gateway-tls.ts";
+import { realClock } from "../lib/runtime/clock.ts";
+import { systemRandom } from "../lib/runtime/random.ts";
+import type { StreamIsolation } from "../lib/socks/isolation.ts";
+import { Dialer } from "../lib/zone/dial.ts";
+import { parseTorProxy, type TxProxy } from "../lib/zone/option.ts";
+import { zoneProfiles } from "../lib/zone/profile.ts";
+import { readBounded } from "./bounded-file.ts";
+import { checkBeside, type ModeSettings } from "./mode-settings.ts";
+import { isOn, last, type OptionTexts } from "./option-texts.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** The remote daemon of a node's wallets, read and checked. */
+export interface GatewaySettings {
+  readonly place: DaemonPlace;
+  readonly login: DaemonLogin | undefined;
+  readonly daemonProxy: DaemonProxy | undefined;
+  readonly direct: boolean;
+}
+
+/** An option of the gateway. */
+export interface GatewayOption {
+  readonly name: string;
+  /** Empty for a switch. */
+  readonly argument: string;
+  readonly about: string;
+}
+
+/** The options, with the names that Monero's wallets and its document give them. */
+export const gatewayOptions: readonly GatewayOption[] = [
+  {
+    name: "daemon",
+    argument: "URL",
+    about:
+      "let wallets read the chain from this monerod, [https://]HOST[:PORT]; transactions never go there",
+  },
+  {
+    name: "daemon-proxy",
+    argument: "IP:PORT",
+    about: "reach the daemon through this SOCKS proxy (default: its zone's --tx-proxy)",
+  },
+  {
+    name: "daemon-direct",
+    argument: "",
+    about: "dial a daemon of the public internet without a proxy: it learns this machine's address",
+  },
+  {
+    name: "daemon-ssl",
+    argument: "MODE",
+    about: "enabled, disabled or autodetect (default: as the URL says, or autodetect)",
+  },
+  {
+    name: "daemon-cert-file",
+    argument: "FILE",
+    about: "the daemon's certificate, or its authority's, PEM",
+  },
+  {
+    name: "daemon-ssl-allow-any-cert",
+    argument: "",
+    about: "take any certificate of the daemon",
+  },
+  {
+    name: "trusted-daemon",
+    argument: "",
+    about: "let the daemon learn which outputs are yours (default: only on this machine)",
+  },
+  { name: "untrusted-daemon", argument: "", about: "don't, though it is on this machine" },
+  {
+    name: "daemon-login-file",
+    argument: "FILE",
+    about: "holds USER:PASSWORD of the daemon's --rpc-login",
+  },
+];
+
+/** A certificate has 1 KiB; a file of all authorities has 300. */
+const CERTIFICATE_FILE_BYTES_MAX = 4_194_304;
+const LOGIN_FILE_BYTES_MAX = 4_096;
+/** What would end a quoted string in the header that carries the name. */
+const LOGIN_FORM = /^([^\x00-\x1f":\\]+):([^\x00-\x1f]+)$/;
+
+/**
+ * Reads `--daemon` and what goes with it.
+ *
+ * @param texts what the command line and the configuration file gave
+ * @param network where no port is given, its RPC port is taken
+ * @param mode how the node dials, and through what
+ * @param warnings takes what is worth telling before the node starts
+ * @returns undefined for a node without
+ * @throws UsageError, GatewayError or ZoneError, naming the option
+ */
+export function readGateway(
+  texts: OptionTexts,
+  network: Network,
+  mode: ModeSettings,
+  warnings: string[],
+): GatewaySettings | undefined {
+  const url = last(texts, "daemon");
+  if (url === undefined) {
+    const alone = gatewayOptions.find(({ name }) => texts.has(name));
+    if (alone === undefined) return undefined;
+    throw usage(`--${alone.name} is for the wallets' daemon; add --daemon HOST:PORT.`);
+  }
+  const place = readDaemonPlace({
+    url,
+    defaultPort: network.rpcPort,
+    ssl: last(texts, "daemon-ssl"),
+    certificates: readCertificateFile(last(texts, "daemon-cert-file")),
+    anyCertificate: isOn(texts, "daemon-ssl-allow-any-cert"),
+    trusted: readTrust(texts),
+  });
+  const proxyText = last(texts, "daemon-proxy");
+  const settings: GatewaySettings = {
+    place,
+    login: readLogin(last(texts, "daemon-login-file")),
+    daemonProxy: proxyText === undefined ? undefined : readDaemonProxy(proxyText),
+    direct: isOn(texts, "daemon-direct"),
+  };
+  if (settings.daemonProxy !== undefined) {
+    checkBeside(mode, settings.daemonProxy.proxy, "--daemon-proxy");
+  }
+  const way = chooseDaemonWay(place, rulesOf(settings, mode));
+  warnings.push(...warningsOf(settings, way.kind));
+  return settings;
+}
+
+/**
+ * Makes the gateway of a node.
+ *
+ * @param settings as {@link readGateway} has them
+ * @param mode how the node dials; its proxies as they are once a tor of the node's own runs
+ * @param isolation draws the credentials that keep the daemon's streams apart from all others
+ */
+export function makeGateway(
+  settings: GatewaySettings,
+  mode: ModeSettings,
+  isolation: StreamIsolation,
+): DaemonGateway {
+  const { place, login } = settings;
+  const clock = realClock;
+  const dialers = Object.fromEntries(
+    mode.proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, clock)]),
+  );
+  const way = chooseDaemonWay(place, rulesOf(settings, mode));
+  const dial = daemonDial(place, way, { dialers, isolation, clock });
+  return new DaemonGateway({ place, dial, login, random: systemRandom, clock });
+}
+
+function rulesOf({ daemonProxy, direct }: GatewaySettings, mode: ModeSettings): DaemonRules {
+  return { mode: mode.mode, proxies: mode.proxies, daemonProxy, direct };
+}
+
+function readTrust(texts: OptionTexts): boolean | undefined {
+  const trusted = isOn(texts, "trusted-daemon");
+  const untrusted = isOn(texts, "untrusted-daemon");
+  if (trusted && untrusted) {
+    throw usage("--trusted-daemon and --untrusted-daemon exclude each other; give one.");
+  }
+  return trusted ? true : untrusted ? false : undefined;
+}
+
+function readDaemonProxy(text: string): TxProxy {
+  try {
+    return parseTorProxy(text);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw usage(error.message.replaceAll("--tor-proxy", "--daemon-proxy"));
+  }
+}
+
+function readCertificateFile(file: string | undefined): string[] | undefined {
+  if (file === undefined) return undefined;
+  return readCertificates(readText("daemon-cert-file", file, CERTIFICATE_FILE_BYTES_MAX), file);
+}
+
+function readLogin(file: string | undefined): DaemonLogin | undefined {
+  if (file === undefined) return undefined;
+  const text = readText("daemon-login-file", file, LOGIN_FILE_BYTES_MAX).replace(/\r?\n$/, "");
+  const [, user, password] = LOGIN_FORM.exec(text) ?? [];
+  if (user !== undefined && password !== undefined) return { user, password };
+  throw usage(`--daemon-login-file ${file} does not hold one line USER:PASSWORD.`);
+}
+
+function readText(option: string, file: string, bytesMax: number): string {
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = readBounded(file, bytesMax);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw usage(`--${option} ${file} can't be read (${why}).`);
+  }
+  if (bytes === undefined) throw usage(`--${option} ${file} has over ${bytesMax} bytes.`);
+  return Buffer.from(bytes).toString("utf8");
+}
+
+function warningsOf({ place, direct }: GatewaySettings, way: string): string[] {
+  const { address, ssl, trust, trusted } = place;
+  const warnings: string[] = [];
+  if (!trusted) {
+    warnings.push(
+      "A wallet takes this node for a daemon of your own, since it is on this machine: start it with --untrusted-daemon.",
+    );
+  }
+  if (way === "open" && direct) {
+    warnings.push(`The daemon at ${address.host} learns this machine's address: --daemon-direct.`);
+    if (ssl !== "enabled" || trust.kind === "any") {
+      warnings.push(
+        `What is read from ${address.host} can be read and changed on its way; write https:// and --daemon-cert-file.`,
+      );
+    }
+  }
+  if (way === "zone" && !isolatesStreams(address)) {
+    warnings.push(
+      `The ${address.zone} proxy has one address for all streams: the daemon sees the one that peers see when you send; a --daemon-proxy of its own tells them apart.`,
+    );
+  }
+  return warnings;
+}
+
+function isolatesStreams({ zone }: Address): boolean {
+  return zone === "public" || zoneProfiles[zone].isolatesStreams;
+}
+
+function usage(message: string): UsageError {
+  return new UsageError("bad-option", message);
+}
