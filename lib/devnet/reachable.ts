@@ -31,13 +31,20 @@ export async function waitUntilReachable(
 ): Promise<number> {
   const { through, deadlineMs = REACHABLE_MS_MAX, clock = realClock, signal } = options;
   const began = clock.now();
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     throwIfAborted(signal);
     const left = began + deadlineMs - clock.now();
     try {
       const socket = await connectThroughSocks({
         proxy: { host: "127.0.0.1", port: through.socksPort },
-        request: { version: "5", command: "connect", host: onion, port },
+        // Without circuits of its own a try would wait with the one before it, for up to 120 s.
+        request: {
+          version: "5",
+          command: "connect",
+          host: onion,
+          port,
+          auth: ownCircuits(attempt),
+        },
         deadlineMs: Math.max(1, Math.min(TRY_MS_MAX, left)),
         clock,
         ...(signal === undefined ? {} : { signal }),
@@ -57,4 +64,8 @@ export async function waitUntilReachable(
     }
     await pause(TRY_EVERY_MS, { clock, signal });
   }
+}
+
+function ownCircuits(attempt: number): { readonly user: string; readonly password: string } {
+  return { user: `reachable-${attempt}`, password: "x" };
 }

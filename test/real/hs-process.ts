@@ -141,7 +141,9 @@ export async function greetingOf(
   return await until(look, deadlineMs, () => String(reason));
 }
 
-/** The same, asked once. */
+let asked = 0;
+
+/** The same, asked once, on circuits of its own: it must not wait with an earlier one that hangs. */
 export async function greetingOnce(
   through: { readonly socksPort: number },
   host: string,
@@ -149,7 +151,10 @@ export async function greetingOnce(
 ): Promise<string> {
   const socket = await connectThroughSocks({
     proxy: { host: "127.0.0.1", port: through.socksPort },
-    request: { version: "5", command: "connect", host, port },
+    request: {
+      ...{ version: "5", command: "connect", host, port },
+      auth: { user: `greeting-${++asked}`, password: "x" },
+    },
     deadlineMs: 10_000,
     clock: realClock,
   });

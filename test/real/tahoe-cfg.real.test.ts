@@ -127,7 +127,7 @@ describe("Tahoe-LAFS' readers and ours agree", () => {
       if (!checkLocation(hint).safe) continue;
       safe += 1;
       expect(["tor", "i2p"]).toContain(type);
-      expect(parseAnnounced(hint).kind).toBe(type === "tor" ? "onion" : "i2p");
+      expect(parseAnnounced(hint.trim()).kind).toBe(type === "tor" ? "onion" : "i2p");
     }
     expect(safe).toBeGreaterThan(5);
     expect(open).toBeGreaterThan(200);
