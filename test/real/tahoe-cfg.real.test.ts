@@ -97,6 +97,7 @@ describe("Tahoe-LAFS' readers and ours agree", () => {
     const piece = fc.constantFrom(
       ...["tor:", "i2p:", "tcp:", "onion:", "80", ":", ".", "-", "_", "[", "]", "%", "=", " "],
       ...[
+        "tor:a.onion:1",
         "tor:a",
         ".onion:1",
         "i2p:a",
