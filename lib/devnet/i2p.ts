@@ -4,6 +4,7 @@ import { encodeI2pBase64 } from "../i2p/base64.ts";
 import { Destination } from "../i2p/destination.ts";
 import type { Child } from "../process/child.ts";
 import { type Patience, poll } from "../process/deadline.ts";
+import { ProcessError } from "../process/error.ts";
 import { findProgram } from "../process/program.ts";
 import { Scratch } from "../process/scratch.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -14,10 +15,9 @@ import { NetworkNamespace, systemPath } from "./namespace.ts";
 /** How to start a private I2P network. */
 export interface PrivateI2pNetworkOptions {
   /**
-   * How many routers, 2 to 8. The first is a floodfill, and of four or more the last one too:
-   * i2pd asks no floodfill twice, so a lease set whose first delivery failed is lost for ten
-   * minutes where there is no second. Services may live on a floodfill, but no client: i2pd
-   * misreads the lease sets that it stores itself.
+   * How many routers, 2 to 8. The first is the floodfill; services may live on it, but no client:
+   * i2pd misreads the lease sets that it stores itself. A service whose router is to be restarted
+   * wants a third.
    */
   readonly routers: number;
   /**
@@ -39,6 +39,9 @@ const ROUTERS_MAX = 8;
 /** A router listens after a second; one on a machine under load needs longer. */
 const ROUTER_MS_MAX = 30_000;
 const LOOK_EVERY_MS = 25;
+/** A session takes i2pd 20 s, and its lease set follows at once. */
+const PUBLISHED_MS_MAX = 60_000;
+const RESTARTS_MAX = 3;
 /** State "listening" in Linux's table of TCP sockets. */
 const TCP_LISTEN = "0A";
 
@@ -85,11 +88,6 @@ export class PrivateI2pRouter {
   /** The last lines of its log. */
   get output(): readonly string[] {
     return this.#child.output;
-  }
-
-  /** Whether it keeps the network's lease sets. */
-  get floodfill(): boolean {
-    return this.#parts.config.floodfill;
   }
 
   /**
@@ -193,16 +191,25 @@ export class PrivateI2pNetwork {
   }
 
   /**
-   * Waits until every floodfill is given a service's lease set. Who asks for a service before its
-   * new lease set is there gets the old one, and keeps it for up to ten minutes.
+   * Restarts the router of a service, until the floodfill is given the service's new lease set. Who
+   * asks for the service before gets the old one, and keeps it for up to ten minutes. And i2pd asks
+   * no floodfill twice: where there is one only, a delivery that failed is made up for as late.
    *
+   * @param router the service's
    * @param name the service's name, 52 characters and ".b32.i2p"
-   * @param patience how long to wait
-   * @throws ProcessError `timed-out`, `aborted` or `program-exited`
+   * @throws ProcessError `timed-out` after several restarts, `aborted` or `program-exited`
    */
-  async published(name: string, patience: Patience): Promise<void> {
-    const floodfills = this.routers.filter(({ floodfill }) => floodfill);
-    await Promise.all(floodfills.map((router) => router.leaseSetOf(name, patience)));
+  async restartUntilPublished(router: PrivateI2pRouter, name: string): Promise<void> {
+    for (let restart = 1; ; restart++) {
+      await router.restart();
+      try {
+        await this.routers[0]?.leaseSetOf(name, { deadlineMs: PUBLISHED_MS_MAX });
+        return;
+      } catch (error) {
+        const again = error instanceof ProcessError && error.code === "timed-out";
+        if (!again || restart === RESTARTS_MAX) throw error;
+      }
+    }
   }
 
   /** Ends every router and what else runs inside, and removes the namespace. */
@@ -254,11 +261,7 @@ async function startAll(
   const { signal, clock, onProgress } = options;
   const patience: Patience = { deadlineMs: ROUTER_MS_MAX, signal, clock };
   const configs = Array.from({ length: options.routers }, (_, index) =>
-    i2pRouterConfig(
-      index + 1,
-      scratch.path(`i2p-${index + 1}`),
-      isFloodfill(index + 1, options.routers),
-    ),
+    i2pRouterConfig(index + 1, scratch.path(`i2p-${index + 1}`), index === 0),
   );
   const started: PrivateI2pRouter[] = [];
   for (const [index, config] of configs.entries()) {
@@ -267,13 +270,6 @@ async function startAll(
     started.push(await PrivateI2pRouter.start({ config, spawn, patience }));
   }
   return started;
-}
-
-/** From this many routers on there are two floodfills. */
-const SECOND_FLOODFILL_ROUTERS_MIN = 4;
-
-function isFloodfill(number: number, routers: number): boolean {
-  return number === 1 || (number === routers && routers >= SECOND_FLOODFILL_ROUTERS_MIN);
 }
 
 /** A router's directory, with what earlier routers tell of themselves in its network database. */
