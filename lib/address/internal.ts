@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
+import { IPV6_GROUPS, ipv6Bytes } from "./ip-bytes.ts";
 
 /** First bytes of IPv4 networks that mean another machine at every place: network, prefix bits. */
 const networks4: readonly (readonly [network: number, bits: number])[] = [
@@ -58,18 +59,7 @@ function numberOf(host: string): number {
 /** The eight groups of an IPv6 address, with or without an IPv4 address at its end. */
 function groupsOf(host: string): number[] {
   const [text = ""] = host.split("%");
-  const [head = "", tail] = text.split("::");
-  const before = partsOf(head);
-  if (tail === undefined) return before;
-  const after = partsOf(tail);
-  return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
-}
-
-function partsOf(text: string): number[] {
-  if (text === "") return [];
-  return text.split(":").flatMap((part) => {
-    if (!part.includes(".")) return [Number.parseInt(part, 16)];
-    const address = numberOf(part);
-    return [Math.floor(address / 65_536), address % 65_536];
-  });
+  const { buffer } = ipv6Bytes(text);
+  const view = new DataView(buffer);
+  return Array.from({ length: IPV6_GROUPS }, (_, group) => view.getUint16(2 * group));
 }

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { makeAddress } from "../address/address.ts";
 import { AddressError } from "../address/error.ts";
+import { ipv6Bytes } from "../address/ip-bytes.ts";
 import { onionPublicKey } from "../address/onion.ts";
 import {
   DEFAULT_TCP_PORT,
@@ -24,7 +25,6 @@ const RLP_MARK = "rlp:";
 const BYTES_MARK = "0x";
 const IP_BYTES = 4;
 const IP6_BYTES = 16;
-const IP6_GROUPS = 8;
 const PORT_BYTES_MAX = 2;
 const PORT_MAX = 65_535;
 const HEX = /^(?:[0-9a-f]{2})*$/i;
@@ -161,17 +161,7 @@ function readIp(text: string): Uint8Array {
 
 function readIp6(text: string): Uint8Array {
   if (!isIPv6(text) || text.includes("%")) throw invalid("ip6", text, "an IPv6 address");
-  const { host } = makeAddress(text, DEFAULT_TCP_PORT);
-  const [head = "", tail] = host.split("::");
-  const first = groupsOf(head);
-  const last = groupsOf(tail ?? "");
-  const zeros = new Array<string>(IP6_GROUPS - first.length - last.length).fill("0");
-  const groups = [...first, ...zeros, ...last].map((group) => group.padStart(4, "0"));
-  return Uint8Array.from(Buffer.from(groups.join(""), "hex"));
-}
-
-function groupsOf(text: string): string[] {
-  return text === "" ? [] : text.split(":");
+  return ipv6Bytes(text);
 }
 
 function ip6Text(bytes: Uint8Array): string {

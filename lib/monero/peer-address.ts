@@ -1,7 +1,7 @@
 import { type Address, makeAddress } from "../address/address.ts";
+import { ipv4Text, ipv4Word, ipv6Bytes, ipv6Text } from "../address/ip-bytes.ts";
 import { type FieldWriter, fieldName, fieldNames, ObjectFields } from "../levin/storage-fields.ts";
 import type { StorageReader } from "../levin/storage-reader.ts";
-import { ipv4Text, ipv4Word, ipv6Bytes, ipv6Text } from "./ip-bytes.ts";
 import { MoneroMessageError, required, requiredBytes } from "./message-error.ts";
 
 /**

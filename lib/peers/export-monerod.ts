@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "../address/address.ts";
+import { ipv4Word, ipv6Bytes } from "../address/ip-bytes.ts";
 import { isLoopback } from "../address/loopback.ts";
 import type { Zone } from "../address/zone.ts";
-import { ipv4Word, ipv6Bytes } from "../monero/ip-bytes.ts";
 import type { ImportedPeer } from "./import-list.ts";
 import type { MoneroDetails, PeerList } from "./record.ts";
 

@@ -1,5 +1,5 @@
 import type { Address } from "../address/address.ts";
-import { ipv4Word, ipv6Bytes } from "../monero/ip-bytes.ts";
+import { ipv4Word, ipv6Bytes } from "../address/ip-bytes.ts";
 import { detailsOf, inMonerodOrder, lastSeenSeconds, standsIn } from "./export-monerod.ts";
 import { ARCHIVE_LITTLE_ENDIAN, ARCHIVE_SIGNATURE, type ArchiveClass } from "./import-archive.ts";
 import { ImportError } from "./import-error.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ipv4Text } from "../monero/ip-bytes.ts";
+import { ipv4Text } from "../address/ip-bytes.ts";
 import { ImportError } from "./import-error.ts";
 import { type ImportList, type ImportOptions, ListBuilder, unixMsOf } from "./import-list.ts";
 import { splitHostPort } from "./import-text.ts";

@@ -1,5 +1,5 @@
+import { ipv4Text, ipv6Text } from "../address/ip-bytes.ts";
 import type { Zone } from "../address/zone.ts";
-import { ipv4Text, ipv6Text } from "../monero/ip-bytes.ts";
 import { ArchiveReader } from "./import-archive.ts";
 import { ImportError } from "./import-error.ts";
 import {

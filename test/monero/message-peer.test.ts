@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseAddress } from "../../lib/address/address.ts";
+import { ipv4Text, ipv4Word, ipv6Bytes, ipv6Text } from "../../lib/address/ip-bytes.ts";
 import { LEVIN_HEADER_BYTES } from "../../lib/levin/header.ts";
 import {
   decodeStorage,
@@ -8,7 +9,6 @@ import {
   type Section,
   type StorageEntry,
 } from "../../lib/levin/storage.ts";
-import { ipv4Text, ipv4Word, ipv6Bytes, ipv6Text } from "../../lib/monero/ip-bytes.ts";
 import {
   addressOfPeer,
   decodeHandshakeResponse,

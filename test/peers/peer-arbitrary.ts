@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { type Address, makeAddress } from "../../lib/address/address.ts";
+import { ipv6Text } from "../../lib/address/ip-bytes.ts";
 import { onionName } from "../../lib/address/onion.ts";
-import { ipv6Text } from "../../lib/monero/ip-bytes.ts";
 import type { ImportedPeer } from "../../lib/peers/import-list.ts";
 
 const BASE32 = [..."abcdefghijklmnopqrstuvwxyz234567"];

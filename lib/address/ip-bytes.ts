@@ -1,7 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
-import { AddressError } from "../address/error.ts";
+import { AddressError } from "./error.ts";
 
-const IPV6_GROUPS = 8;
+/** Groups of 16 bits in an IPv6 address. */
+export const IPV6_GROUPS = 8;
 
 /**
  * @param word the four bytes of an IPv4 address, the first one lowest, as `m_ip` holds them
