@@ -152,6 +152,40 @@ export function longestInterval(schedule: NoiseSchedule): number {
 }
 
 /**
+ * The shortest wait that a schedule ever draws.
+ *
+ * @param schedule any schedule
+ * @returns milliseconds
+ */
+export function shortestInterval(schedule: NoiseSchedule): number {
+  switch (schedule.kind) {
+    case "uniform":
+      return schedule.lowMs;
+    case "poisson":
+      return 0;
+    case "constant":
+      return schedule.everyMs;
+  }
+}
+
+/**
+ * The schedule with every wait longer by a factor, for more channels at the same cost.
+ *
+ * @param schedule any schedule
+ * @param factor 1 or more
+ */
+export function slower(schedule: NoiseSchedule, factor: number): NoiseSchedule {
+  switch (schedule.kind) {
+    case "uniform":
+      return { ...schedule, lowMs: schedule.lowMs * factor, highMs: schedule.highMs * factor };
+    case "poisson":
+      return { ...schedule, meanMs: schedule.meanMs * factor };
+    case "constant":
+      return { ...schedule, everyMs: schedule.everyMs * factor };
+  }
+}
+
+/**
  * Whether a schedule spreads its intervals enough to hide the delays that payload causes, which
  * are well under a millisecond; a spread of a second is a thousand times that.
  *

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   CONTROL_QUEUE_FRAMES_MAX,
+  CONTROL_RUN_MAX,
   type Lane,
   NoiseChannel,
   PAYLOAD_QUEUE_FRAMES_MAX,
@@ -52,7 +53,7 @@ class Account {
   #tags = 0;
   #waiting: Waiting[] = [];
   #tickAt = Number.NaN;
-  #controlEnded = false;
+  #controlRun = 0;
 
   constructor(seed: number) {
     this.channel = new NoiseChannel(channelOptions(seed));
@@ -122,7 +123,8 @@ class Account {
     this.#tickAt = wakeAt;
     expect(tick?.link).toBe(this.#link);
     const expected = this.#expected();
-    this.#controlEnded = expected?.lane === "control" && expected.left + 1 === expected.count;
+    const isPassed = this.#waiting.some(({ lane }) => lane === "payload");
+    this.#controlRun = expected?.lane === "control" && isPassed ? this.#controlRun + 1 : 0;
     if (expected === undefined) {
       expect(nameOf(tick?.frame ?? new Uint8Array())).toBe("noise");
       expect(tick?.finished).toBeUndefined();
@@ -142,8 +144,11 @@ class Account {
     const control = this.#waiting.find(({ lane }) => lane === "control");
     const payload = this.#waiting.find(({ lane }) => lane === "payload");
     const cuts = (control?.count ?? 0) > 1 && (payload?.left ?? 0) > 0;
-    const turn = this.#controlEnded && payload !== undefined;
-    return control === undefined || cuts || turn ? payload : control;
+    const isHurried = (payload?.left ?? 0) > 0 || (payload?.count ?? 0) > 8;
+    const runMax = isHurried ? 1 : CONTROL_RUN_MAX;
+    const turn = this.#controlRun >= runMax && control?.left === 0;
+    const isPayloads = payload !== undefined && (cuts || turn);
+    return control === undefined || isPayloads ? payload : control;
   }
 
   #lose(): void {
@@ -152,7 +157,7 @@ class Account {
     );
     expect(this.channel.leave().map(({ tag }) => tag)).toEqual(inOrder);
     this.#waiting = [];
-    this.#controlEnded = false;
+    this.#controlRun = 0;
     this.#join();
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { FRAME_BYTES } from "../../lib/levin/frame.ts";
 import {
   CONTROL_QUEUE_FRAMES_MAX,
+  CONTROL_RUN_MAX,
   NoiseChannel,
   PAYLOAD_QUEUE_FRAMES_MAX,
 } from "../../lib/padding/noise-channel.ts";
@@ -112,14 +113,24 @@ describe("lanes", () => {
     expect(names).toEqual(["sync/0", "pay/1", "pay/2", "noise"]);
   });
 
+  test("payload does not change when a few control messages leave", () => {
+    const channel = seated();
+    channel.send(messageOf("pay", "payload", 1));
+    for (const tag of ["a", "b", "c"]) channel.send(messageOf(tag, "control", 1));
+    expect(Array.from({ length: 4 }, () => next(channel))).toEqual(["a/0", "b/0", "c/0", "pay/0"]);
+  });
+
   test("control that never ends does not hold a payload back", () => {
     const channel = seated();
-    channel.send(messageOf("pay", "payload", 3));
-    const names = Array.from({ length: 7 }, (_, index) => {
+    channel.send(messageOf("pay", "payload", 2));
+    const names = Array.from({ length: CONTROL_RUN_MAX + 4 }, (_, index) => {
       channel.send(messageOf(`c${index}`, "control", 1));
       return next(channel);
     });
-    expect(names).toEqual(["c0/0", "pay/0", "c1/0", "pay/1", "c2/0", "pay/2", "c3/0"]);
+    expect(names[CONTROL_RUN_MAX]).toBe("pay/0");
+    // Once it has begun every second frame is its own.
+    expect(names[CONTROL_RUN_MAX + 2]).toBe("pay/1");
+    expect(names.filter((name) => name.startsWith("pay"))).toHaveLength(2);
   });
 
   test("control goes out without a gap where no payload waits", () => {
