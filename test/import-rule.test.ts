@@ -137,6 +137,12 @@ const mutants: readonly (readonly [string, Rule, string, string])[] = [
     "lib/devnet/m.ts",
     'import dns from "node:dns/promises";',
   ],
+  [
+    "the resolver by the file that may ask it",
+    resolverRule,
+    "lib/relay/driver.ts",
+    'import { systemLookup } from "../zone/system-resolver.ts";',
+  ],
   ["the resolver by another door", resolverRule, "lib/devnet/m.ts", "node.dns.lookup(a);"],
   ["chance", timeAndChanceRule, "lib/padding/m.ts", "const a = Math.random();"],
   ["chance handed on", timeAndChanceRule, "lib/padding/m.ts", "const a = Math.random;"],
@@ -160,6 +166,12 @@ const mutants: readonly (readonly [string, Rule, string, string])[] = [
 
 /** What looks like a breach and is none. */
 const innocents: readonly (readonly [string, Rule, string, string])[] = [
+  [
+    "the resolver for who has asked for it",
+    resolverRule,
+    "lib/zone/system-resolver.ts",
+    'import { lookup } from "node:dns/promises";',
+  ],
   ["a room below", floorRule, "lib/relay/m.ts", 'import { a } from "../zone/dial.ts";'],
   ["an example's own part", exampleRule, "examples/m.ts", 'import { a } from "./m/part.ts";'],
   ["parts of one example", exampleRule, "examples/m/a.ts", 'import { b } from "./b.ts";'],

@@ -1,7 +1,10 @@
 /** Capacity that a collector starts with: one noise frame and some. */
 const CAPACITY_BYTES = 4_096;
-/** A cleared collector keeps its buffer up to this size, so that fragments don't allocate anew. */
-const KEPT_BYTES_MAX = 65_536;
+/**
+ * A cleared collector keeps its buffer up to this size, so that fragments don't allocate anew; every
+ * link has one, and there may be thousands.
+ */
+const KEPT_BYTES_MAX = 8_192;
 
 const EMPTY = new Uint8Array(0);
 
@@ -40,6 +43,11 @@ export class ByteCollector {
   /** How many bytes were collected. */
   get length(): number {
     return this.#length;
+  }
+
+  /** For how many bytes it has room now. */
+  get capacity(): number {
+    return this.#bytes.length;
   }
 
   /**

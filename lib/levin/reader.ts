@@ -99,6 +99,18 @@ export class LevinReader {
     this.#handshakenBytesMax = options.receiveBytesMax ?? RECEIVE_BYTES_MAX;
   }
 
+  /** What is held of messages that have not ended, in bytes, with the room that was made for them. */
+  get heldBytes(): number {
+    return this.#input.length - this.#at + this.#body.capacity + this.#fragments.capacity;
+  }
+
+  /** How much of the frame came that has not ended, in bytes, its header's among them. */
+  get arrivedBytes(): number {
+    const header = this.#header;
+    if (header === undefined) return this.#headBytes;
+    return LEVIN_HEADER_BYTES + header.length - this.#missingBytes;
+  }
+
   /** Raises the limit to that of a peer whose handshake is done. */
   setHandshakeDone(): void {
     this.#receiveBytesMax = this.#handshakenBytesMax;

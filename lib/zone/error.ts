@@ -10,8 +10,7 @@ export type ZoneErrorCode =
   | "no-proxy"
   | "no-address"
   | "only-onion"
-  | "internal-address"
-  | "not-built";
+  | "internal-address";
 
 /** A zone was configured in a way that can't work, or is asked for what it has no proxy for. */
 export class ZoneError extends Fault<ZoneErrorCode> {

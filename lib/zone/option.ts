@@ -18,6 +18,11 @@ export interface TxProxy<Z extends AnonymityZone = AnonymityZone> {
   readonly credentials?: { readonly user: string; readonly password: string };
   /** Outbound links at the most. */
   readonly outboundMax: number;
+  /**
+   * Whether channels carry noise; `silent` ones speak only when there is something to say.
+   * @default "on"
+   */
+  readonly noise?: "on" | "silent";
 }
 
 /** One `--anonymous-inbound`: where a hidden service forwards its connections to. */
@@ -32,20 +37,23 @@ export interface AnonymousInbound<Z extends AnonymityZone = AnonymityZone> {
 }
 
 const TX_PROXY_FORM =
-  "write --tx-proxy ZONE,[socks5://[USER:PASSWORD@]]IP:PORT[,MAX], as in tor,127.0.0.1:9050,16";
-const TOR_PROXY_FORM = "write --tor-proxy [socks5://[USER:PASSWORD@]]IP:PORT, as in 127.0.0.1:9050";
+  "write --tx-proxy ZONE,[socks5://[USER:PASSWORD@]]IP:PORT[,MAX][,disable_noise], as in tor,127.0.0.1:9050,16";
+const SOCKS_PROXY_FORM = "[socks5://[USER:PASSWORD@]]IP:PORT, as in 127.0.0.1:9050";
 const INBOUND_FORM =
   "write --anonymous-inbound HOST[:PORT],IP:PORT[,MAX], as in NAME.onion:18083,127.0.0.1:18083";
+/** What monerod calls a zone whose channels carry no noise. */
+const SILENT = "disable_noise";
 /** Links a zone may be given at the most: one file descriptor and a few kilobytes each. */
 const LINKS_MAX = 10_000;
 const SOCKS_CREDENTIAL_BYTES_MAX = 255;
 
 /**
  * Reads monerod's `--tx-proxy` grammar. Beyond it, `socks4a://` asks for SOCKS4a, and
- * `unix:/path` in place of `IP:PORT` names a Unix socket.
+ * `unix:/path` in place of `IP:PORT` names a Unix socket. The last two parts may stand in either
+ * order, as monerod takes them.
  *
- * @param text `zone,[socks5://[user:pass@]]ip:port[,max]`
- * @throws ZoneError `bad-tx-proxy`, `unknown-zone`, or `not-built` for `disable_noise`
+ * @param text `zone,[socks5://[user:pass@]]ip:port[,max][,disable_noise]`
+ * @throws ZoneError `bad-tx-proxy` or `unknown-zone`
  * @see monero `src/p2p/net_node.cpp`, `get_proxies`
  */
 export function parseTxProxy(text: string): TxProxy {
@@ -60,46 +68,47 @@ export function parseTxProxy(text: string): TxProxy {
   if (rest.some((part) => part.includes("@"))) {
     throw badTxProxy(text, "has a comma before its @, where none can be");
   }
-  if (rest.includes("disable_noise")) {
-    throw new ZoneError(
-      "not-built",
-      "--tx-proxy with disable_noise is not in this version: every link that carries a transaction carries noise; leave it out.",
-    );
-  }
-  const [max, ...more] = rest;
+  const silences = rest.filter((part) => part === SILENT).length;
+  if (silences > 1) throw badTxProxy(text, `has ${SILENT} twice`);
+  const [max, ...more] = rest.filter((part) => part !== SILENT);
   if (more.length > 0) throw badTxProxy(text, "has too many parts");
   const outboundMax = max === undefined ? zoneProfiles[zone].outboundMaxDefault : readMax(max);
   if (outboundMax === undefined) throw badTxProxy(text, `has "${max}" for the number of links`);
+  const socks = readSocks(place, zoneProfiles[zone].socksVersion, (what) => badTxProxy(text, what));
+  return { zone, outboundMax, noise: silences > 0 ? "silent" : "on", ...socks };
+}
+
+/** Makes the error that says what is wrong with an option's text. */
+type Complaint = (what: string) => ZoneError;
+
+function readSocks(
+  text: string,
+  standard: TxProxy["version"],
+  bad: Complaint,
+): Pick<TxProxy, "proxy" | "version" | "credentials"> {
   const [, scheme, userinfo, endpoint = ""] =
-    /^(?:(socks5|socks4a):\/\/)?(?:(.*)@)?(.*)$/s.exec(place) ?? [];
-  const version =
-    scheme === "socks5" ? "5" : scheme === "socks4a" ? "4a" : zoneProfiles[zone].socksVersion;
+    /^(?:(socks5|socks4a):\/\/)?(?:(.*)@)?(.*)$/s.exec(text) ?? [];
+  const version = scheme === "socks5" ? "5" : scheme === "socks4a" ? "4a" : standard;
   const proxy = readPlace(endpoint);
-  if (typeof proxy === "string") throw badTxProxy(text, proxy);
-  const credentials = readCredentials(text, userinfo, scheme);
-  return {
-    zone,
-    proxy,
-    version,
-    outboundMax,
-    ...(credentials === undefined ? {} : { credentials }),
-  };
+  if (typeof proxy === "string") throw bad(proxy);
+  const credentials = readCredentials(userinfo, scheme, bad);
+  return { proxy, version, ...(credentials === undefined ? {} : { credentials }) };
 }
 
 function readCredentials(
-  text: string,
   userinfo: string | undefined,
   scheme: string | undefined,
+  bad: Complaint,
 ): { user: string; password: string } | undefined {
   if (userinfo === undefined) return undefined;
   const colon = userinfo.indexOf(":");
   const user = colon < 0 ? userinfo : userinfo.slice(0, colon);
   const password = colon < 0 ? "" : userinfo.slice(colon + 1);
-  if (scheme !== "socks5") throw badTxProxy(text, "gives credentials, which only socks5:// takes");
-  if (user === "" || password === "") throw badTxProxy(text, "needs USER:PASSWORD before the @");
+  if (scheme !== "socks5") throw bad("gives credentials, which only socks5:// takes");
+  if (user === "" || password === "") throw bad("needs USER:PASSWORD before the @");
   for (const part of [user, password]) {
     if (Buffer.byteLength(part) > SOCKS_CREDENTIAL_BYTES_MAX) {
-      throw badTxProxy(text, "has credentials of over 255 bytes");
+      throw bad("has credentials of over 255 bytes");
     }
   }
   return { user, password };
@@ -109,18 +118,19 @@ function readCredentials(
  * Reads gethrelay's `--tor-proxy`: a `--tx-proxy` of the tor zone without zone and number of links.
  *
  * @param text `[socks5://[user:pass@]]ip:port`
- * @throws ZoneError `bad-tx-proxy`
+ * @param option the option that it was given with
+ * @throws ZoneError `bad-tx-proxy`, naming the option
  * @see gethrelay `cmd/gethrelay/main.go`
  */
-export function parseTorProxy(text: string): TxProxy<"tor"> {
-  try {
-    if (text.includes(",")) throw badTxProxy(`tor,${text}`, "has a comma, where none can be");
-    return { ...parseTxProxy(`tor,${text}`), zone: "tor" };
-  } catch (error) {
-    if (!(error instanceof ZoneError)) throw error;
-    const said = error.message.replace("--tx-proxy tor,", "--tor-proxy ");
-    throw new ZoneError(error.code, said.replace(TX_PROXY_FORM, TOR_PROXY_FORM));
-  }
+export function parseTorProxy(text: string, option = "--tor-proxy"): TxProxy<"tor"> {
+  const bad: Complaint = (what) =>
+    new ZoneError(
+      "bad-tx-proxy",
+      `${option} ${withoutCredentials(text)} ${what}; write ${option} ${SOCKS_PROXY_FORM}.`,
+    );
+  if (text.includes(",")) throw bad("has a comma, where none can be");
+  const { outboundMaxDefault: outboundMax, socksVersion } = zoneProfiles.tor;
+  return { zone: "tor", outboundMax, noise: "on", ...readSocks(text, socksVersion, bad) };
 }
 
 /**

@@ -48,7 +48,7 @@ const dialers: readonly string[] = [
 /** The only files that may listen, besides those that may dial. */
 const listeners: readonly string[] = [
   "lib/socks/server.ts",
-  "lib/relay/driver.ts",
+  "lib/relay/listener.ts",
   "lib/relay/ethereum-listener.ts",
   "lib/relay/rpc.ts",
   "lib/probe/metrics-server.ts",
@@ -234,11 +234,18 @@ function isAmong(path: string, places: readonly string[]): boolean {
   return places.some((place) => (place.endsWith("/") ? path.startsWith(place) : path === place));
 }
 
-/** No name is ever given to the system resolver. */
+/** The one file that may ask the system's resolver, and the one that may take it in use. */
+const RESOLVER = "lib/zone/system-resolver.ts";
+const RESOLVER_USER = "cli/node-names.ts";
+
+/** No name is given to the system resolver but by the one file for users who have asked for it. */
 export const resolverRule: Rule = (sources) =>
   sources
-    .filter(isShipped)
+    .filter((source) => isShipped(source) && source.path !== RESOLVER)
     .flatMap((source) => [
+      ...source.imports
+        .filter((one) => targetOf(source, one) === RESOLVER && source.path !== RESOLVER_USER)
+        .map((one) => `${source.path}: ${one.from} asks the system resolver`),
       ...source.imports
         .filter((one) => /^(?:node:)?dns(?:\/|$)/.test(one.from))
         .map((one) => `${source.path}: ${one.from} asks the system resolver`),

@@ -24,7 +24,15 @@ function refusal(parse: () => unknown): string {
 
 describe("--tx-proxy", () => {
   test.each<[string, Partial<TxProxy>]>([
-    ["tor,127.0.0.1:9050", { version: "5", outboundMax: 12 }],
+    ["tor,127.0.0.1:9050", { version: "5", outboundMax: 12, noise: "on" }],
+    ["tor,127.0.0.1:9050,disable_noise", { outboundMax: 12, noise: "silent" }],
+    ["tor,127.0.0.1:9050,16,disable_noise", { outboundMax: 16, noise: "silent" }],
+    ["tor,127.0.0.1:9050,disable_noise,16", { outboundMax: 16, noise: "silent" }],
+    ["i2p,127.0.0.1:4447,disable_noise,3", { zone: "i2p", outboundMax: 3, noise: "silent" }],
+    [
+      "tor,socks5://me:secret@127.0.0.1:9050,disable_noise,2",
+      { noise: "silent", outboundMax: 2, credentials: { user: "me", password: "secret" } },
+    ],
     ["tor,127.0.0.1:9050,16", { outboundMax: 16 }],
     ["tor,127.0.0.1:9050,1", { outboundMax: 1 }],
     ["tor,127.0.0.1:9050,10000", { outboundMax: 10_000 }],
@@ -64,8 +72,10 @@ describe("--tx-proxy", () => {
     ["tor,127.0.0.1:9050,many", "bad-tx-proxy", '"many"'],
     ["tor,127.0.0.1:9050,", "bad-tx-proxy", '"" for the number of links'],
     ["tor,127.0.0.1:9050,1,2", "bad-tx-proxy", "has too many parts"],
-    ["tor,127.0.0.1:9050,disable_noise", "not-built", "disable_noise"],
-    ["tor,127.0.0.1:9050,16,disable_noise", "not-built", "leave it out"],
+    ["tor,127.0.0.1:9050,disable_noise,disable_noise", "bad-tx-proxy", "has disable_noise twice"],
+    ["tor,127.0.0.1:9050,disable_noise,1,2", "bad-tx-proxy", "has too many parts"],
+    ["tor,127.0.0.1:9050,disable-noise", "bad-tx-proxy", '"disable-noise" for the number'],
+    ["tor,disable_noise,127.0.0.1:9050", "bad-tx-proxy", "for the number of links"],
     ["tor,socks4a://me:secret@127.0.0.1:9050", "bad-tx-proxy", "only socks5:// takes"],
     ["tor,me:secret@127.0.0.1:9050", "bad-tx-proxy", "only socks5:// takes"],
     ["tor,socks5://me@127.0.0.1:9050", "bad-tx-proxy", "needs USER:PASSWORD"],
@@ -80,7 +90,7 @@ describe("--tx-proxy", () => {
     expect(said).toContain(words);
     expect(said).not.toContain("secret");
     expect(said).not.toContain("xxxx");
-    if (code !== "not-built") expect(said).toContain("as in tor,127.0.0.1:9050,16");
+    expect(said).toContain("as in tor,127.0.0.1:9050,16");
   });
 
   test(
@@ -94,7 +104,7 @@ describe("--tx-proxy", () => {
           fc.constantFrom("socks5://", "socks4a://", "socks5h://", "http://", "socks5:/", ""),
           fc.tuple(dirt, dirt, dirt).map(([a, b, c]) => `u${a}${secret}${b}:${c}${secret}`),
           fc.constantFrom("127.0.0.1:9050", "localhost:9050", "127.0.0.1", "::1:9", ""),
-          fc.constantFrom("", ",", ",16", ",0", ",many", ",1,2", ",disable_noise"),
+          fc.constantFrom("", ",", ",16", ",0", ",1,2", ",disable_noise", ",disable_noise,2"),
         )
         .map(([zone, scheme, user, place, max]) => `${zone}${scheme}${user}@${place}${max}`);
       fc.assert(
