@@ -4,11 +4,13 @@ import {
   type Lane,
   NoiseChannel,
   type Tick,
+  ticksNeeded,
 } from "../padding/noise-channel.ts";
 import type { NoiseSchedule } from "../padding/schedule.ts";
 import { shuffle } from "../runtime/distribution.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import type { LinkId } from "./event.ts";
+import { type StreamState, StreamUses } from "./stream-use.ts";
 
 /** How a zone's noise channels are set up. */
 export interface ChannelGroupOptions {
@@ -17,8 +19,17 @@ export interface ChannelGroupOptions {
   readonly schedule: NoiseSchedule;
   readonly epoch: EpochLength;
   readonly random: RandomSource;
+  /** Chance for what depends on payload, apart from that of the schedule. */
+  readonly aside: RandomSource;
   /** The noise frame. */
   readonly noise: Uint8Array;
+  /** Whether frames leave only where there is something to say. */
+  readonly isSilent: boolean;
+  /**
+   * Whether a stream carries one transaction of a wallet's at the most, and is given up at the end
+   * of its epoch.
+   */
+  readonly rotates: boolean;
 }
 
 /** A message that a channel gave back, with the link it was meant for. */
@@ -31,24 +42,44 @@ export interface Settled {
   readonly returned: readonly ReturnedMessage[];
   /** Whether a channel came to a link. */
   readonly joined: boolean;
+  /** Links whose epoch is over, and which are to be closed. */
+  readonly retired: readonly LinkId[];
 }
 
 /** Bytes that left at ticks, by what was in the frames. */
 export type TickBytes = Record<"noise" | Lane, number>;
+
+/**
+ * Channels that carry one transaction of a wallet's: as many as monerod's zone has, however many
+ * there are. Each is another peer that may guess.
+ */
+export const CARRIERS_MAX = 2;
 
 /** The noise channels of one zone, and which link each is on. */
 export class ChannelGroup {
   readonly channels: readonly NoiseChannel[];
   /** What left at ticks so far, of all channels. */
   readonly sent: Readonly<TickBytes>;
+  /** Whether frames leave only where there is something to say. */
+  readonly isSilent: boolean;
   readonly #sent: TickBytes = { noise: 0, control: 0, payload: 0 };
+  readonly #uses = new StreamUses();
   readonly #random: RandomSource;
+  readonly #aside: RandomSource;
+  readonly #rotates: boolean;
 
   /** @param options how many, and how each is set up */
   constructor(options: ChannelGroupOptions) {
     this.#random = options.random;
+    this.#aside = options.aside;
+    this.#rotates = options.rotates;
+    this.isSilent = options.isSilent;
     this.sent = this.#sent;
-    this.channels = Array.from({ length: options.count }, () => new NoiseChannel(options));
+    const carriesOver = !options.rotates;
+    this.channels = Array.from(
+      { length: options.count },
+      () => new NoiseChannel({ ...options, carriesOver }),
+    );
   }
 
   /** The next tick of any channel; infinite when none is on a link. */
@@ -60,7 +91,32 @@ export class ChannelGroup {
 
   /** How many channels are on a link. */
   get seated(): number {
-    return this.channels.filter((channel) => channel.link !== undefined).length;
+    let count = 0;
+    for (const { link } of this.channels) if (link !== undefined) count++;
+    return count;
+  }
+
+  /** How many streams a wallet's transaction could leave on now, by what they carried already. */
+  get free(): number {
+    let count = 0;
+    for (const channel of this.channels) if (this.#mayTake(channel)) count++;
+    return count;
+  }
+
+  /** Whether a stream has carried what it may: what is due now may have to wait for another. */
+  get isSpent(): boolean {
+    return this.channels.some(
+      ({ link }) => link !== undefined && this.#uses.of(link) !== undefined,
+    );
+  }
+
+  /**
+   * On how many channels a transaction stands, and still leaves.
+   *
+   * @param id the tag of its message
+   */
+  holding(id: string): number {
+    return this.channels.filter((channel) => channel.holds(id)).length;
   }
 
   /**
@@ -73,7 +129,7 @@ export class ChannelGroup {
     for (const channel of this.channels) {
       const content = channel.readyLane ?? "noise";
       const tick = channel.tick(now);
-      if (tick === undefined) continue;
+      if (tick === undefined || (this.isSilent && content === "noise")) continue;
       this.#sent[content] += tick.frame.length;
       ticks.push(tick);
     }
@@ -81,15 +137,45 @@ export class ChannelGroup {
   }
 
   /**
-   * Queues a message on every channel that is on a link and has room.
+   * Queues a wallet's transaction on channels whose stream may carry it.
    *
-   * @param message framed already
+   * @param message framed already; its tag is the transaction's id
+   * @param isBehind whether it waited for such a stream
    * @returns on how many it waits
    */
-  sendAll(message: FramedMessage): number {
+  sendLocal(message: FramedMessage, isBehind: boolean): number {
+    const may = this.channels.filter(
+      (channel) => this.#mayTake(channel) && this.#hasTime(channel, message),
+    );
+    const chosen = may.length <= CARRIERS_MAX ? may : shuffle(this.#aside, may);
+    const pace = isBehind && this.#rotates ? "spread" : "soon";
     let count = 0;
-    for (const channel of this.channels) if (channel.send(message)) count++;
+    for (const channel of chosen) {
+      const { link } = channel;
+      if (count >= CARRIERS_MAX || link === undefined || !channel.send(message, pace)) continue;
+      this.#uses.take(link, { kind: "wallet", id: message.tag });
+      count++;
+    }
     return count;
+  }
+
+  /**
+   * Queues a peer's transaction on the last channel that has a stream, where that carries nobody
+   * else's. The others stay free for wallets: who floods us must not use up every stream.
+   *
+   * @param source the link on which it came
+   * @param message framed already
+   */
+  sendFor(source: LinkId, message: FramedMessage): boolean {
+    const channel = this.channels.findLast((one) => one.link !== undefined);
+    const { link } = channel ?? {};
+    if (channel === undefined || link === undefined || this.seated < 2) return false;
+    if (channel.ticks < 1 || !this.#hasTime(channel, message)) return false;
+    const use = this.#uses.of(link);
+    if (use !== undefined && !(use.kind === "peer" && use.source === source)) return false;
+    if (!channel.send(message)) return false;
+    this.#uses.take(link, { kind: "peer", source });
+    return true;
   }
 
   /**
@@ -105,40 +191,97 @@ export class ChannelGroup {
   }
 
   /**
+   * What may become of a channel's stream.
+   *
+   * @param channel one of the group's
+   * @returns undefined for a channel without a stream
+   */
+  streamState(channel: NoiseChannel): StreamState | undefined {
+    const { link } = channel;
+    if (link === undefined) return undefined;
+    if (this.#uses.of(link) !== undefined) return "used";
+    return channel.ticks < 1 ? "fresh" : "warm";
+  }
+
+  /**
    * Takes channels off links that are gone, moves those whose epoch is over to a random other
-   * link, and seats those that have none. At most one channel is on a link.
+   * link, and seats those that have none. At most one channel is on a link. Where streams are given
+   * up after their epoch, each is, whether it carried something or not.
    *
    * @param ready the links that may carry noise
    * @param now milliseconds
    */
   settle(ready: readonly LinkId[], now: number): Settled {
     const returned: ReturnedMessage[] = [];
-    let joined = false;
+    const retired: LinkId[] = [];
+    const here = new Set(ready);
     for (const channel of this.channels) {
-      if (channel.link !== undefined && !ready.includes(channel.link))
-        returned.push(...vacate(channel));
+      const { link } = channel;
+      if (link === undefined) continue;
+      const isOver = this.#rotates && channel.mayMove();
+      if (isOver && here.has(link)) retired.push(link);
+      if (isOver || !here.has(link)) returned.push(...vacate(channel));
     }
+    this.#uses.keep(here);
+    for (const link of retired) here.delete(link);
+    return { returned, joined: this.#seat([...here], returned, now), retired };
+  }
+
+  #seat(ready: readonly LinkId[], returned: ReturnedMessage[], now: number): boolean {
+    let joined = false;
+    const taken = new Set(this.channels.map(({ link }) => link));
+    let isFull = false;
     for (const channel of this.channels) {
-      if (channel.link !== undefined && !channel.mayMove()) continue;
-      const taken = new Set(this.channels.map((other) => other.link));
-      const [free] = shuffle(
-        this.#random,
-        ready.filter((link) => !taken.has(link)),
-      );
-      if (free === undefined) {
+      const { link: before } = channel;
+      if (before === undefined ? isFull : !channel.mayMove()) continue;
+      const free = ready.filter((link) => !taken.has(link));
+      // Where there is no choice nothing is drawn: most calls find every channel seated.
+      const [next] = free.length < 2 ? free : shuffle(this.#random, free);
+      if (next === undefined) {
+        isFull = true;
         channel.stay(now);
         continue;
       }
-      returned.push(...vacate(channel));
-      channel.join(free, now);
+      this.#move(channel, next, now, returned);
+      taken.delete(before);
+      taken.add(next);
+      isFull = false;
       joined = true;
     }
-    return { returned, joined };
+    return joined;
+  }
+
+  /** A wallet's transactions go along, unless the next stream is a peer's. */
+  #move(channel: NoiseChannel, next: LinkId, now: number, returned: ReturnedMessage[]): void {
+    const use = channel.link === undefined ? undefined : this.#uses.of(channel.link);
+    const goesAlong =
+      !this.#rotates && use?.kind === "wallet" && this.#uses.of(next)?.kind !== "peer";
+    returned.push(...vacate(channel, goesAlong ? "payload" : "nothing"));
+    if (goesAlong && channel.queuedFrames > 0) this.#uses.take(next, use);
+    channel.join(next, now);
+  }
+
+  #mayTake(channel: NoiseChannel): boolean {
+    const { link } = channel;
+    if (link === undefined) return false;
+    const use = this.#uses.of(link);
+    if (this.#rotates) return use === undefined && channel.ticks > 0;
+    return use?.kind !== "peer";
+  }
+
+  /** A stream that is given up after its epoch must have time for the whole of it. */
+  #hasTime(channel: NoiseChannel, { frames }: FramedMessage): boolean {
+    if (!this.#rotates) return true;
+    // What is too long for any epoch of this schedule begins as early in one as can be.
+    return channel.ticksLeft > ticksNeeded(frames.length) || channel.ticks === 1;
   }
 }
 
-function vacate(channel: NoiseChannel): ReturnedMessage[] {
+function vacate(
+  channel: NoiseChannel,
+  keeps: "nothing" | "payload" = "nothing",
+): ReturnedMessage[] {
   const { link } = channel;
   if (link === undefined) return [];
-  return channel.leave().map((message) => ({ ...message, link }));
+  return channel.leave(keeps).map((message) => ({ ...message, link }));
 }

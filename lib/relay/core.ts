@@ -1,29 +1,34 @@
 import type { AnonymityZone, Zone } from "../address/zone.ts";
 import { FRAME_BYTES, noiseFrame } from "../levin/frame.ts";
-import { moneroNoiseEpoch } from "../padding/noise-channel.ts";
+import { streamEpoch } from "../padding/epoch.ts";
 import { moneroSchedule } from "../padding/schedule.ts";
 import { zoneProfiles } from "../zone/profile.ts";
+import { type CheckedTransaction, checkTransaction } from "./checked-transaction.ts";
 import type { BookAnswer, LinkEvent, LinkId, RelayEffect, ZoneOutcome } from "./event.ts";
+import { HiddenRelay } from "./hidden-relay.ts";
+import { HiddenWallet } from "./hidden-wallet.ts";
+import { Intake } from "./intake.ts";
 import {
   type Admission,
-  GIVE_UP_MS,
   type LocalTransaction,
   moneroRetry,
   type RetrySchedule,
-  retryDelay,
   TransactionPool,
 } from "./pool.ts";
+import type { LocalOutcome } from "./public-options.ts";
 import { PublicRelay } from "./public-relay.ts";
 import { PublicWallet } from "./public-wallet.ts";
-import { type RelayOptions, transactionBytesMax } from "./relay-options.ts";
-import { holdReason, type Standing } from "./standing.ts";
+import type { RelayOptions } from "./relay-options.ts";
+import { SourceLedger } from "./source-ledger.ts";
+import { transactionBytesMax } from "./speech.ts";
+import type { Standing } from "./standing.ts";
+import type { Copy, Verdict } from "./verification-gate.ts";
 import { ZoneCore, type ZoneOptions } from "./zone-core.ts";
 
-export { type RelayOptions, transactionBytesMax } from "./relay-options.ts";
+export type { RelayOptions } from "./relay-options.ts";
+export { transactionBytesMax } from "./speech.ts";
 export type { Standing } from "./standing.ts";
-
-/** monerod keeps two channels a zone. @see monero `CRYPTONOTE_NOISE_CHANNELS` */
-export const NOISE_CHANNELS = 2;
+export { NOISE_CHANNELS } from "./zone-core.ts";
 
 /**
  * The relay's decisions, without socket, timer, clock or chance of its own: events and the time
@@ -40,8 +45,16 @@ export class RelayCore {
   readonly pool: TransactionPool;
   /** What goes on in the public zone, where there is one. */
   readonly publicRelay: PublicRelay | undefined;
+  /** Where peers' transactions come in. */
+  readonly intake: Intake;
   /** Wallets' transactions, where they go to the public zone. */
   readonly #publicWallet: PublicWallet | undefined;
+  /** Wallets' transactions, where they go to anonymity zones. */
+  readonly #hiddenWallet: HiddenWallet;
+  /** Peers' transactions, in anonymity zones. */
+  readonly #hiddenRelay: HiddenRelay;
+  /** Who is to blame for what peers' transactions do. */
+  readonly #ledger = new SourceLedger();
   readonly #retry: RetrySchedule;
   #effects: RelayEffect[] = [];
   #lastLink = 0;
@@ -59,8 +72,16 @@ export class RelayCore {
     for (const restored of options.restored ?? []) this.pool.add(restored, now);
     this.zones = options.zones.map((zone) => this.#makeZone(zone, options, now));
     this.zonesInBroadcastOrder = [...this.zones].sort((a, b) => order(a) - order(b));
+    this.intake = this.#makeIntake(options);
     this.publicRelay = this.#makePublic(options, now);
     this.#publicWallet = this.#makeWallet();
+    const { pool, zonesInBroadcastOrder: zones } = this;
+    const emit = (effect: RelayEffect): void => void this.#effects.push(effect);
+    this.#hiddenWallet = new HiddenWallet({ pool, zones, retry: this.#retry, emit });
+    const { publicRelay } = this;
+    this.#hiddenRelay = new HiddenRelay({
+      ...{ zones: this.zones, pool, ledger: this.#ledger, publicRelay, emit },
+    });
     for (const transaction of this.pool.local) this.#take(transaction);
   }
 
@@ -71,9 +92,9 @@ export class RelayCore {
         network: options.network,
         random: options.random,
         channels: {
-          count: NOISE_CHANNELS,
+          aside: options.aside ?? options.random,
           schedule: options.schedule ?? moneroSchedule,
-          epoch: options.epoch ?? moneroNoiseEpoch,
+          epoch: options.epoch ?? streamEpoch,
           noise: noiseFrame(FRAME_BYTES),
         },
         nextLink: () => ++this.#lastLink,
@@ -84,17 +105,35 @@ export class RelayCore {
     );
   }
 
+  #makeIntake({ verifies = false, check = checkTransaction }: RelayOptions): Intake {
+    return new Intake({
+      ...{ verifies, check },
+      emit: (effect) => void this.#effects.push(effect),
+      pass: (transaction, copy, isVerified) => {
+        this.#pass(transaction, copy);
+        if (isVerified) this.#ledger.vouch(transaction.id);
+      },
+      refuse: ({ zone, link }, reason) => {
+        if (zone === "public") this.publicRelay?.core.closeLink(link, reason, this.#now);
+        else this.#zone(zone)?.closeLink(link, reason, this.#now);
+      },
+    });
+  }
+
   #makePublic({ public: given, ...options }: RelayOptions, now: number): PublicRelay | undefined {
     if (given === undefined) return undefined;
     return new PublicRelay(
       { ...given, anonymityZones: options.zones.map(({ zone }) => zone) },
       {
         network: options.network,
-        random: options.random,
+        // What transactions do in public must not move the streams of the other zones.
+        random: options.aside ?? options.random,
+        ledger: this.#ledger,
         nextLink: () => ++this.#lastLink,
         emit: (effect) => void this.#effects.push(effect),
         localBlob: (id) => this.pool.get(id)?.blob,
-        local: (outcome) => this.#publicWallet?.hear(outcome, this.#now),
+        local: (outcome) => this.#hearPublic(outcome),
+        screen: (blob, copy) => this.intake.receive(blob, copy, this.#now),
       },
       now,
     );
@@ -118,14 +157,7 @@ export class RelayCore {
     let at = this.publicRelay?.wakeAt ?? Number.POSITIVE_INFINITY;
     at = Math.min(at, this.#publicWallet?.wakeAt ?? at);
     for (const zone of this.zones) at = Math.min(at, zone.wakeAt);
-    // Without a channel a due transaction waits for one, not for a time.
-    if (this.#openZone() === undefined) return at;
-    for (const transaction of this.pool.local) {
-      // One that is due already waits for room on a channel, so for a tick.
-      const { underway, dueAt } = transaction;
-      if (underway === undefined && dueAt > this.#now) at = Math.min(at, dueAt);
-    }
-    return at;
+    return Math.min(at, this.#hiddenWallet.wakeAt(this.#now), this.intake.wakeAt);
   }
 
   /**
@@ -196,9 +228,11 @@ export class RelayCore {
     for (const zone of this.zones) zone.tick(now);
     for (const zone of this.zones) zone.wake(now);
     this.publicRelay?.wake(now);
+    this.intake.wake(now);
     this.#giveUp();
     this.#dispatch();
     this.#publicWallet?.dispatch(now);
+    if (this.publicRelay === undefined) this.#ledger.due(now);
     return this.#taken();
   }
 
@@ -239,62 +273,80 @@ export class RelayCore {
    */
   standing(transaction: LocalTransaction, now: number): Standing {
     if (this.#publicWallet !== undefined) return this.#publicWallet.standing(transaction);
-    const { underway } = transaction;
-    if (underway !== undefined && underway.waiting > 0) {
-      return { kind: "queued", channels: underway.waiting };
-    }
-    if (transaction.sends > 0 && transaction.dueAt > now) {
-      return { kind: "sent", again: transaction.dueAt };
-    }
-    return { kind: "held", reason: holdReason(this.zones) };
+    return this.#hiddenWallet.standing(transaction, now);
   }
 
-  /** The zone that a wallet's transaction goes to now. */
-  #openZone(): ZoneCore | undefined {
-    return this.zonesInBroadcastOrder.find((zone) => zone.channels.seated > 0);
+  /**
+   * Lets go of a wallet's transaction: its user wants it sent no more. What is on a channel already
+   * still leaves.
+   *
+   * @param id its id
+   * @param now milliseconds
+   * @returns what to do; undefined where the node holds no such transaction
+   */
+  forget(id: string, now: number): RelayEffect[] | undefined {
+    const transaction = this.pool.get(id);
+    if (transaction === undefined) return undefined;
+    this.#now = now;
+    this.#letGo(transaction);
+    return this.#taken();
+  }
+
+  /**
+   * The trusted daemon gave its verdict on what a peer sent, or none.
+   *
+   * @param id the transaction of a verify effect
+   * @param verdict undefined where there is none
+   * @param now milliseconds
+   * @param unixMs milliseconds since the Unix epoch
+   * @returns what to do, in order
+   */
+  verified(id: string, verdict: Verdict | undefined, now: number, unixMs: number): RelayEffect[] {
+    this.#now = now;
+    this.#unixMs = unixMs;
+    this.intake.verified(id, verdict, now);
+    return this.#taken();
   }
 
   #dispatch(): void {
-    const zone = this.#openZone();
-    if (zone === undefined) return;
-    for (const transaction of this.pool.local) {
-      if (transaction.underway !== undefined || transaction.dueAt > this.#now) continue;
-      const waiting = zone.carry(transaction.id, transaction.blob);
-      // Both channels are full: the next tick makes room and calls again.
-      if (waiting === 0) return;
-      transaction.arrived = false;
-      transaction.underway = { zone: zone.zone, waiting, left: 0 };
-    }
+    this.#hiddenWallet.dispatch(this.#now);
+    this.#hiddenRelay.offer();
   }
 
   /** One that never left is kept for ever: it waits for a peer, not for a miner. */
   #giveUp(): void {
     for (const transaction of [...this.pool.local]) {
-      const { id, underway, giveUpAt } = transaction;
+      const { underway, giveUpAt } = transaction;
       if (giveUpAt === undefined || underway !== undefined || giveUpAt > this.#now) continue;
-      this.pool.remove(transaction);
-      this.#effects.push({ kind: "forget", id });
-      if (this.#publicWallet?.letGo(id, this.#now) === true) continue;
-      this.publicRelay?.forget(id, this.#now);
+      if (this.#letGo(transaction)) continue;
       const text =
         "A transaction that left three days ago is no longer sent; if it was not mined, submit it again.";
       this.#effects.push({ kind: "notice", level: "warning", text });
     }
   }
 
+  /** Returns whether it is public, as far as is known. */
+  #letGo(transaction: LocalTransaction): boolean {
+    const { id } = transaction;
+    this.pool.remove(transaction);
+    const isPublic = this.#publicWallet?.letGo(id, this.#now) ?? this.#hiddenWallet.letGo(id);
+    if (this.#publicWallet === undefined) this.publicRelay?.forget(id, this.#now);
+    if (!isPublic) this.#effects.push({ kind: "forget", id });
+    return isPublic;
+  }
+
   #hear(zone: AnonymityZone, outcome: ZoneOutcome): void {
     switch (outcome.kind) {
       case "confirmed":
-        this.#confirmed(outcome.id);
-        return;
       case "lost":
-        this.#lost(outcome.id);
-        return;
       case "left":
-        this.#channelDone(outcome.id, true);
-        return;
       case "returned":
-        this.#channelDone(outcome.id, false);
+        if (!this.#hiddenRelay.hear(zone, outcome, this.#now)) {
+          this.#hiddenWallet.hear(outcome, this.#now);
+        }
+        return;
+      case "gone":
+        this.#hiddenRelay.blame(zone, outcome.link, outcome.byPeer, this.#now);
         return;
       case "room":
         this.#dispatch();
@@ -305,62 +357,26 @@ export class RelayCore {
     }
   }
 
-  #channelDone(id: string, left: boolean): void {
-    const transaction = this.pool.get(id);
-    const underway = transaction?.underway;
-    if (transaction === undefined || underway === undefined) return;
-    underway.waiting--;
-    if (left) underway.left++;
-    if (left && underway.left === 1) {
-      transaction.sends++;
-      this.#record(transaction);
-      this.#effects.push({
-        kind: "notice",
-        level: "info",
-        text: "A transaction left in noise frames.",
-      });
-    }
-    if (underway.waiting > 0) return;
-    transaction.underway = undefined;
-    const wait = underway.left > 0 ? retryDelay(this.#retry, transaction.sends) : 0;
-    transaction.dueAt = this.#now + wait;
-  }
-
-  #confirmed(id: string): void {
-    const transaction = this.pool.get(id);
-    if (transaction === undefined) return;
-    transaction.arrived = true;
-    if (transaction.giveUpAt !== undefined) return;
-    transaction.giveUpAt = this.#now + GIVE_UP_MS;
-    this.#record(transaction);
-  }
-
-  /** Bytes in a dead proxy's hands are nowhere: unless another channel's arrived, it goes again. */
-  #lost(id: string): void {
-    const transaction = this.pool.get(id);
-    if (transaction === undefined || transaction.arrived) return;
-    if (transaction.underway === undefined) transaction.dueAt = this.#now;
-    else transaction.underway.left--;
-  }
-
-  #record({ id, sends, giveUpAt }: LocalTransaction): void {
-    this.#effects.push({ kind: "record", id, sends, confirmed: giveUpAt !== undefined });
+  #hearPublic(outcome: LocalOutcome): void {
+    if (this.#publicWallet !== undefined) this.#publicWallet.hear(outcome, this.#now);
+    else if (outcome.kind === "spread") this.#hiddenWallet.spread(outcome.id, this.#now);
   }
 
   #receive(
     zone: AnonymityZone,
     { link, blobs, fluff }: Extract<ZoneOutcome, { kind: "received" }>,
   ): void {
+    const copy: Copy = { zone, link, fluff };
     for (const blob of blobs) {
-      const fault = this.pool.receive(blob, zone, this.#unixMs);
-      if (fault === undefined) {
-        this.publicRelay?.heardHidden(zone, link, blob, fluff, this.#now);
-        continue;
-      }
-      const reason = `it sent a transaction that is none (${fault.message})`;
-      this.#zone(zone)?.closeLink(link, reason, this.#now);
-      return;
+      this.intake.receive(blob, copy, this.#now);
+      if (this.#zone(zone)?.links.has(link) !== true) return;
     }
+  }
+
+  #pass(transaction: CheckedTransaction, copy: Copy): void {
+    const { zone } = copy;
+    if (zone === "public") this.publicRelay?.hear(transaction, copy, this.#now);
+    else this.#hiddenRelay.take(transaction, { ...copy, zone }, this.#now, this.#unixMs);
   }
 
   #zone(zone: Zone): ZoneCore | undefined {

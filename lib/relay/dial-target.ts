@@ -4,8 +4,11 @@ import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
 import type { RandomSource } from "../runtime/random.ts";
 
-/** How the user gave a peer: `exclusive` and `priority` ones come first, in this order. */
-export type TargetKind = "exclusive" | "priority" | "add";
+/**
+ * How the user gave a peer: `exclusive` and `priority` ones come first, in this order. One of
+ * `--seed-node` is asked for others, and not kept.
+ */
+export type TargetKind = "exclusive" | "priority" | "add" | "seed-node";
 
 /** A peer to dial, and how dialing it went. */
 export interface DialTarget<Z extends Zone> {
@@ -20,6 +23,8 @@ export interface DialTarget<Z extends Zone> {
   dialAt: number;
   /** Why there is no link, in words for the user. */
   trouble: string | undefined;
+  /** Whether it was told of as connected since it last failed. */
+  isKnown: boolean;
 }
 
 const BACKOFF_FIRST_MS = 1_000;
@@ -29,7 +34,8 @@ const BACKOFF_MS_MAX = 300_000;
 const BACKOFF_LOCAL_MS_MAX = 10_000;
 
 /**
- * Makes the list of targets in the order in which they are dialed.
+ * Makes the list of targets in the order in which they are dialed: those that are kept, then those
+ * of `--seed-node`, of which there are none beside exclusive ones.
  *
  * @param given addresses with the way they were given
  * @param now milliseconds; all may be dialed at once
@@ -39,7 +45,7 @@ export function dialTargets<Z extends Zone>(
   now: number,
 ): DialTarget<Z>[] {
   const exclusive = given.some((target) => target.kind === "exclusive");
-  const order: readonly TargetKind[] = exclusive ? ["exclusive"] : ["priority", "add"];
+  const order: readonly TargetKind[] = exclusive ? ["exclusive"] : ["priority", "add", "seed-node"];
   // One peer given twice would carry both noise channels, which are for two peers.
   const seen = new Set<string>();
   return order.flatMap((kind) =>
@@ -61,7 +67,15 @@ export function newTarget<Z extends Zone>(
   kind: DialTarget<Z>["kind"],
   now: number,
 ): DialTarget<Z> {
-  return { address, kind, link: undefined, failures: 0, dialAt: now, trouble: undefined };
+  return {
+    address,
+    kind,
+    link: undefined,
+    failures: 0,
+    dialAt: now,
+    trouble: undefined,
+    isKnown: false,
+  };
 }
 
 function isNew(seen: Set<string>, text: string): boolean {
@@ -91,6 +105,7 @@ export function recordFailure<Z extends Zone>(
   const wait = Math.min(cap, BACKOFF_FIRST_MS * 2 ** Math.min(target.failures, 20));
   target.failures++;
   target.link = undefined;
+  target.isKnown = false;
   target.trouble = trouble;
   target.dialAt = now + uniform(random, wait / 2, wait);
 }

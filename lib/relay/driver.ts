@@ -1,21 +1,28 @@
-import { createServer, type Server, type Socket } from "node:net";
-import type { Zone } from "../address/zone.ts";
+import type { Server, Socket } from "node:net";
+import { type Zone, zones } from "../address/zone.ts";
 import { LevinError } from "../levin/error.ts";
-import { LevinReader } from "../levin/reader.ts";
-import { commandLimits } from "../monero/message.ts";
-import { HandedOut } from "../peers/hand-out.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { Fault, type FaultPlace } from "../runtime/fault.ts";
 import { peerAddressesOf } from "../zone/mode.ts";
 import type { AnonymousInbound } from "../zone/option.ts";
 import type { PeerDialer } from "../zone/peer-dialer.ts";
 import type { RelayCore } from "./core.ts";
-import { RelayError } from "./error.ts";
+import { DeferredWrites } from "./deferred-writes.ts";
 import type { BookEffect, LinkEvent, LinkId, Notice, RelayEffect } from "./event.ts";
+import { type ListeningPlace, listenFor, placeOf } from "./listener.ts";
+import {
+  ARRIVING_BYTES,
+  dialedLink,
+  guestLink,
+  type OpenLink,
+  WRITE_BACKLOG_BYTES_MAX,
+} from "./open-link.ts";
 import type { PeerBooks } from "./peer-books.ts";
 import type { LocalTransaction, Refusal } from "./pool.ts";
-import type { RelayStore } from "./store.ts";
-import { LinkMeter, type LinkTraffic, TrafficSums } from "./traffic.ts";
+import { type RelayStore, sendingOf } from "./store.ts";
+import { type LinkTraffic, TrafficSums } from "./traffic.ts";
+import { UnfinishedBytes } from "./unfinished-bytes.ts";
+import type { Verifier } from "./verifier.ts";
 
 /** What the driver needs. */
 export interface RelayDriverOptions {
@@ -31,22 +38,16 @@ export interface RelayDriverOptions {
    * @default nowhere
    */
   readonly publicListen?: { readonly host: string; readonly port: number };
+  /**
+   * What the guests of one zone may make us hold of messages that have not ended.
+   * @default UNFINISHED_BYTES_MAX
+   */
+  readonly unfinishedBytesMax?: number;
   readonly clock: Clock;
+  /** The trusted daemon that judges what peers send; a core that verifies needs it. */
+  readonly verifier?: Pick<Verifier, "ask">;
   /** Where notices go. */
   readonly notice: (notice: Notice) => void;
-}
-
-interface OpenLink {
-  readonly zone: Zone;
-  /** Gives up a dial that is under way. */
-  readonly abort: AbortController;
-  readonly reader: LevinReader;
-  readonly traffic: LinkMeter;
-  /** Peers that the other side was told of. */
-  readonly told: HandedOut;
-  socket: Socket | undefined;
-  /** More waits for the peer than may; nothing is read or written any more. */
-  stalled: boolean;
 }
 
 /** What became of a transaction that a wallet submitted. */
@@ -54,31 +55,6 @@ export type Submission =
   | { readonly kind: "taken"; readonly transaction: LocalTransaction }
   | { readonly kind: "known"; readonly transaction: LocalTransaction }
   | Refusal;
-
-/**
- * What may wait in our process for a proxy or peer that doesn't read, beyond what the kernel takes:
- * eight frames. It bounds memory; that such a link is dead shows when its timed sync goes
- * unanswered.
- */
-export const WRITE_BACKLOG_BYTES_MAX = 24_576;
-
-/**
- * What a peer of an anonymity zone may make us hold: a message of transactions, several times over.
- * monerod allows 100 MB, for blocks, which don't travel here; with 64 links that would be our end.
- */
-export const LINK_RECEIVE_BYTES_MAX = 2_097_152;
-
-/**
- * The same in the public zone, where peers tell of blocks too: those are thrown away, but a link
- * must outlive them.
- */
-export const PUBLIC_RECEIVE_BYTES_MAX = 4_194_304;
-
-const receiveBytesMax: Readonly<Record<Zone, number>> = {
-  public: PUBLIC_RECEIVE_BYTES_MAX,
-  tor: LINK_RECEIVE_BYTES_MAX,
-  i2p: LINK_RECEIVE_BYTES_MAX,
-};
 
 /**
  * Carries out what the relay core decides: opens and closes streams, turns bytes into events,
@@ -92,6 +68,9 @@ export class RelayDriver {
   readonly sums = new TrafficSums();
   readonly #options: RelayDriverOptions;
   readonly #links = new Map<LinkId, OpenLink>();
+  /** What guests make us hold, by zone. */
+  readonly #unfinished: ReadonlyMap<Zone, UnfinishedBytes>;
+  readonly #writes: DeferredWrites;
   readonly #servers: Server[] = [];
   #publicServer: Server | undefined;
   #timer: Timer | undefined;
@@ -103,6 +82,11 @@ export class RelayDriver {
     this.core = options.core;
     this.books = options.books;
     this.#options = options;
+    const { unfinishedBytesMax: max } = options;
+    this.#unfinished = new Map(zones.map((zone) => [zone, new UnfinishedBytes(max)]));
+    this.#writes = new DeferredWrites((text) =>
+      options.notice({ kind: "notice", level: "warning", text }),
+    );
   }
 
   /**
@@ -128,15 +112,16 @@ export class RelayDriver {
     for (const server of this.#servers) server.close();
     this.#publicServer?.close();
     for (const id of [...this.#links.keys()]) this.#release(id);
+    this.#writes.flush();
   }
 
   /** Where the node listens for hidden services, in the order in which they were given. */
-  get listening(): readonly { readonly host: string; readonly port: number }[] {
+  get listening(): readonly ListeningPlace[] {
     return this.#servers.map(placeOf);
   }
 
   /** Where the node listens for peers of the public zone; undefined for nowhere. */
-  get publicListening(): { readonly host: string; readonly port: number } | undefined {
+  get publicListening(): ListeningPlace | undefined {
     return this.#publicServer === undefined ? undefined : placeOf(this.#publicServer);
   }
 
@@ -170,11 +155,34 @@ export class RelayDriver {
     return { kind: "taken", transaction };
   }
 
+  /**
+   * Lets go of a wallet's transaction at its user's wish, in the store too.
+   *
+   * @param id its id
+   * @returns the transaction as it was; undefined where the node holds no such one
+   * @throws RelayError `store-failed`; it is held still then
+   */
+  forget(id: string): LocalTransaction | undefined {
+    const transaction = this.core.pool.get(id);
+    if (transaction !== undefined) this.#options.store.remove(id);
+    const effects = this.core.forget(id, this.#options.clock.now());
+    if (effects !== undefined) this.#apply(effects);
+    return transaction;
+  }
+
   #wake(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#options.clock.now();
     for (const effect of this.core.tick(now)) this.#carryOut(effect);
     this.#apply(this.core.wake(now));
+  }
+
+  /**
+   * Peers can send much at once, and the runtime asks for timers only between two rounds of reading:
+   * what is due must not wait for the end of a flood.
+   */
+  #wakeIfDue(): void {
+    if (!this.#stopped && this.#options.clock.now() >= this.#timerAt) this.#wake();
   }
 
   #tell(id: LinkId, event: LinkEvent): void {
@@ -190,6 +198,7 @@ export class RelayDriver {
     if (this.#stopped) return;
     for (const effect of effects) this.#carryOut(effect);
     const at = this.core.wakeAt;
+    this.#writes.settle(this.#options.clock.now(), at);
     if (at === this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -206,22 +215,24 @@ export class RelayDriver {
         void this.#dial(effect);
         return;
       case "handshake-done":
-        this.#links.get(effect.link)?.reader.setHandshakeDone();
+        this.#shakeHands(effect.link);
         return;
       case "close":
         this.#release(effect.link);
         return;
       case "remember":
-        this.#keep(() => this.#options.store.rememberTuple(effect.zone, effect.tuple));
+        this.#keepLater((store) => store.rememberTuple(effect.zone, effect.tuple));
         return;
-      case "record":
-        this.#keep(() => {
-          const { store, clock } = this.#options;
-          store.recordSends(effect.id, effect.sends, effect.confirmed ? clock.unixMs() : undefined);
-        });
+      case "record": {
+        const sending = sendingOf(effect, this.#options.clock);
+        this.#keepLater((store) => store.recordSends(effect.id, sending));
         return;
+      }
       case "forget":
-        this.#keep(() => this.#options.store.remove(effect.id));
+        this.#keepLater((store) => store.remove(effect.id), true);
+        return;
+      case "verify":
+        void this.#verify(effect);
         return;
       case "notice":
         this.#options.notice(effect);
@@ -231,6 +242,14 @@ export class RelayDriver {
     }
   }
 
+  /** Without a verifier nothing gets a verdict. */
+  async #verify({ id, blob }: Extract<RelayEffect, { kind: "verify" }>): Promise<void> {
+    const { verifier, clock } = this.#options;
+    const verdict = await verifier?.ask(blob);
+    if (this.#stopped) return;
+    this.#apply(this.core.verified(id, verdict, clock.now(), clock.unixMs()));
+  }
+
   #askBook(effect: BookEffect | BookEffect<"public">): void {
     const told = effect.kind === "list-peers" ? this.#links.get(effect.link)?.told : undefined;
     const answer = this.books?.carryOut<Zone>(effect, told);
@@ -238,14 +257,8 @@ export class RelayDriver {
     this.#apply(this.core.answer(effect.zone, answer, this.#options.clock.now()));
   }
 
-  /** These records only save work after a restart, so a full disk must not stop the node. */
-  #keep(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error;
-      this.#options.notice({ kind: "notice", level: "warning", text: error.message });
-    }
+  #keepLater(write: (store: RelayStore) => void, isKept = false): void {
+    this.#writes.later(() => write(this.#options.store), this.#options.clock.now(), isKept);
   }
 
   #write(id: LinkId, bytes: Uint8Array): void {
@@ -262,7 +275,7 @@ export class RelayDriver {
 
   async #dial(effect: Extract<RelayEffect, { kind: "dial" }>): Promise<void> {
     const abort = new AbortController();
-    const link = openLink(effect.address.zone, abort, this.sums);
+    const link = dialedLink(effect.address.zone, abort, this.sums);
     this.#links.set(effect.link, link);
     const { signal } = abort;
     try {
@@ -284,44 +297,28 @@ export class RelayDriver {
     }
   }
 
-  #listen(
-    zone: Zone,
-    { host, port }: { readonly host: string; readonly port: number },
-    option: string,
-  ): Promise<Server> {
-    const server = createServer((socket) => this.#accept(zone, socket));
-    return new Promise((resolve, reject) => {
-      server.once("error", (cause) =>
-        reject(
-          new RelayError(
-            "listen-failed",
-            "local",
-            `The node can't listen on ${host}:${port} for ${option} (${cause.message}).`,
-            { cause },
-          ),
-        ),
-      );
-      server.listen({ host, port }, () => {
-        server.removeAllListeners("error");
-        server.on("error", (error) =>
-          this.#options.notice({ kind: "notice", level: "warning", text: error.message }),
-        );
-        resolve(server);
-      });
-    });
+  #listen(zone: Zone, place: ListeningPlace, option: string): Promise<Server> {
+    return listenFor(
+      place,
+      option,
+      (socket) => this.#accept(zone, socket),
+      (text) => this.#options.notice({ kind: "notice", level: "warning", text }),
+    );
   }
 
   #accept(zone: Zone, socket: Socket): void {
+    this.#wakeIfDue();
     const now = this.#options.clock.now();
     const id = this.#stopped ? undefined : this.core.accept(zone, now, socket.remoteAddress);
     if (id === undefined) {
       socket.destroy();
       return;
     }
-    const link = openLink(zone, new AbortController(), this.sums);
+    const link = guestLink(zone, this.sums);
     this.#links.set(id, link);
     this.#attach(id, link, socket);
-    this.#apply([]);
+    // With what was decided of a stranger that has to leave its place.
+    this.#apply(this.core.tick(now));
   }
 
   #attach(id: LinkId, link: OpenLink, socket: Socket): void {
@@ -340,49 +337,59 @@ export class RelayDriver {
   }
 
   #read(id: LinkId, link: OpenLink, bytes: Uint8Array): void {
+    if (!this.#links.has(id)) return;
     link.traffic.read(bytes.length);
     try {
       link.reader.push(bytes);
       for (let found = link.reader.next(); found !== undefined; found = link.reader.next()) {
+        this.#wakeIfDue();
+        const bytes = found.wireBytes - link.arrivingTold;
+        link.arrivingTold = 0;
         if (found.kind === "message") {
-          this.#tell(id, { kind: "message", link: id, message: found.message });
+          this.#tell(id, { kind: "message", link: id, message: found.message, bytes });
         } else {
-          this.#tell(id, { kind: "heard", link: id, bytes: found.wireBytes });
+          this.#tell(id, { kind: "heard", link: id, bytes });
         }
         // What the core heard may have made it close the link.
         if (!this.#links.has(id) || link.stalled) return;
       }
+      this.#tellArriving(id, link);
+      this.#hold(id, link);
     } catch (error) {
       if (!(error instanceof LevinError)) throw error;
       this.#closed(id, "peer", `it does not speak Monero's protocol (${error.message})`);
     }
   }
 
+  #tellArriving(id: LinkId, link: OpenLink): void {
+    const bytes = link.reader.arrivedBytes - link.arrivingTold;
+    if (bytes < ARRIVING_BYTES) return;
+    link.arrivingTold += bytes;
+    this.#tell(id, { kind: "arriving", link: id, bytes });
+  }
+
+  /** Counts what a guest's reader holds now; where it is too much, whoever holds most has to go. */
+  #hold(id: LinkId, { isGuest, zone, reader }: OpenLink): void {
+    if (!isGuest || !this.#links.has(id)) return;
+    const out = this.#unfinished.get(zone)?.set(id, reader.heldBytes);
+    if (out === undefined) return;
+    this.#closed(out, "peer", "too much is held of messages that did not end");
+  }
+
+  #shakeHands(id: LinkId): void {
+    const link = this.#links.get(id);
+    link?.reader.setHandshakeDone();
+    if (link?.isGuest === true) this.#unfinished.get(link.zone)?.shakeHands(id);
+  }
+
   #release(id: LinkId): void {
     const link = this.#links.get(id);
     if (link === undefined) return;
     this.#links.delete(id);
-    link.abort.abort();
+    this.#unfinished.get(link.zone)?.leave(id);
+    link.abort?.abort();
     link.socket?.destroy();
   }
-}
-
-function openLink(zone: Zone, abort: AbortController, sums: TrafficSums): OpenLink {
-  return {
-    zone,
-    abort,
-    reader: new LevinReader({ limits: commandLimits, receiveBytesMax: receiveBytesMax[zone] }),
-    traffic: new LinkMeter(sums.of(zone)),
-    told: new HandedOut(),
-    socket: undefined,
-    stalled: false,
-  };
-}
-
-function placeOf(server: Server): { readonly host: string; readonly port: number } {
-  const address = server.address();
-  if (address === null || typeof address === "string") return { host: "", port: 0 };
-  return { host: address.address, port: address.port };
 }
 
 function faultOf(error: unknown): { where: FaultPlace; reason: string } {

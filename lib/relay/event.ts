@@ -19,8 +19,15 @@ export type LinkEvent =
       readonly where: FaultPlace;
       readonly reason: string;
     }
-  /** A whole Levin message arrived. */
-  | { readonly kind: "message"; readonly link: LinkId; readonly message: LevinMessage }
+  /** A whole Levin message arrived; `bytes` is what of it no other event has told of. */
+  | {
+      readonly kind: "message";
+      readonly link: LinkId;
+      readonly message: LevinMessage;
+      readonly bytes?: number;
+    }
+  /** So many bytes arrived of a message or frame that has not ended. */
+  | { readonly kind: "arriving"; readonly link: LinkId; readonly bytes: number }
   /** A noise frame or a fragment arrived, of so many bytes: the peer is alive. */
   | { readonly kind: "heard"; readonly link: LinkId; readonly bytes?: number }
   /** The stream is gone, whoever closed it. */
@@ -124,15 +131,17 @@ export interface Notice {
 /** What a zone tells the core above it. */
 export type ZoneOutcome =
   /** The last frame of a transaction left on one channel. */
-  | { readonly kind: "left"; readonly id: string }
+  | { readonly kind: "left"; readonly id: string; readonly link: LinkId }
   /** The peer was heard after that: the bytes went further than our own machine. */
   | { readonly kind: "confirmed"; readonly id: string }
   /** The link was gone before the peer was heard again: nobody knows where the bytes are. */
-  | { readonly kind: "lost"; readonly id: string }
+  | { readonly kind: "lost"; readonly id: string; readonly link: LinkId }
   /** A channel lost its link before the transaction had left. */
   | { readonly kind: "returned"; readonly id: string }
   /** A channel came to a link, so there is room. */
   | { readonly kind: "room" }
+  /** A link that carried transactions is gone; `byPeer` unless we closed it. */
+  | { readonly kind: "gone"; readonly link: LinkId; readonly byPeer: boolean }
   /** A peer sent transactions. */
   | {
       readonly kind: "received";
@@ -153,6 +162,13 @@ export type RelayEffect =
       readonly sends: number;
       /** Whether a peer was heard after it had left. */
       readonly confirmed: boolean;
+      /**
+       * When it is sent again, in milliseconds on the core's clock, where a restart may wait until
+       * then too: a peer was heard behind the last round.
+       */
+      readonly again?: number;
     }
   /** A local transaction was given up; forget it. */
-  | { readonly kind: "forget"; readonly id: string };
+  | { readonly kind: "forget"; readonly id: string }
+  /** A trusted daemon is to judge what a peer sent; `verified` answers. */
+  | { readonly kind: "verify"; readonly id: string; readonly blob: Uint8Array };

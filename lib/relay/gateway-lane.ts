@@ -29,6 +29,20 @@ export interface DaemonAnswer {
   next(): Promise<Uint8Array | undefined>;
 }
 
+/** How long an answer may take, and how much of it is read. */
+export interface LaneLimits {
+  /** From request to the answer's head, in milliseconds; a login's two requests together. */
+  readonly answerMs: number;
+  /** Between two pieces of a body, in milliseconds. */
+  readonly silenceMs: number;
+  /** From the head to the body's end, in milliseconds. */
+  readonly bodyMs: number;
+  /** From request to the body's end, in milliseconds, whatever the other limits say. */
+  readonly totalMs: number;
+  /** The whole body. */
+  readonly bodyBytes: number;
+}
+
 /** What a lane needs. */
 export interface LaneOptions {
   readonly opener: DaemonOpener;
@@ -37,6 +51,8 @@ export interface LaneOptions {
   readonly login: DaemonLogin | undefined;
   readonly random: RandomSource;
   readonly clock: Clock;
+  /** @default walletLaneLimits */
+  readonly limits?: LaneLimits;
 }
 
 /**
@@ -52,6 +68,14 @@ export const SILENCE_MS_MAX = 60_000;
 export const BODY_MS_MAX = 1_800_000;
 /** The whole body. monerod ends the largest answer, blocks, at 100 MB. */
 export const ANSWER_BYTES_MAX = 1_073_741_824;
+/** Of a wallet's reading. */
+export const walletLaneLimits: LaneLimits = {
+  answerMs: ANSWER_MS_MAX,
+  silenceMs: SILENCE_MS_MAX,
+  bodyMs: BODY_MS_MAX,
+  totalMs: ANSWER_MS_MAX + BODY_MS_MAX,
+  bodyBytes: ANSWER_BYTES_MAX,
+};
 /** A stream without a request. A wallet that is open refreshes more often. */
 export const IDLE_MS_MAX = 300_000;
 /** The body of a refusal, which is read to keep the stream. */
@@ -71,6 +95,7 @@ interface Connection {
  */
 export class DaemonLane {
   readonly #options: LaneOptions;
+  readonly #limits: LaneLimits;
   readonly #over = new AbortController();
   #connection: Connection | undefined;
   #idle: Timer | undefined;
@@ -78,6 +103,7 @@ export class DaemonLane {
   /** @param options daemon, label, login */
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#limits = options.limits ?? walletLaneLimits;
   }
 
   /**
@@ -129,9 +155,10 @@ export class DaemonLane {
   }
 
   async #exchange(connection: Connection, request: DaemonRequest): Promise<DaemonAnswer> {
+    const askedAt = this.#options.clock.now();
     try {
       for (;;) {
-        const answer = await this.#send(connection, request);
+        const answer = await this.#send(connection, request, askedAt);
         if (answer.status !== 401) return answer;
         if (connection.digest?.challenged(answer.challenges) !== true) throw this.#loginRefused();
         await readAll(answer, REFUSAL_BYTES_MAX);
@@ -144,20 +171,21 @@ export class DaemonLane {
     }
   }
 
-  async #send(connection: Connection, request: DaemonRequest): Promise<Answer> {
-    const { clock, opener } = this.#options;
+  async #send(connection: Connection, request: DaemonRequest, askedAt: number): Promise<Answer> {
+    const { opener } = this.#options;
+    const { answerMs, totalMs } = this.#limits;
     const { stream, digest } = connection;
     const authorization = digest?.authorization(request.method, request.path);
     stream.write(encodeRequest(request, opener.host, authorization));
-    const reader = new ResponseReader();
-    const deadline = clock.now() + ANSWER_MS_MAX;
+    const reader = new ResponseReader(opener.options);
+    const deadline = askedAt + Math.min(answerMs, totalMs);
     try {
       for (;;) {
         const step = reader.next();
         if (step.kind === "head") {
           connection.answers++;
           opener.confirm(connection.opened);
-          return new Answer(step.head, reader, stream, clock, (reusable) => this.#done(reusable));
+          return this.#answerOf(step.head, reader, stream, askedAt + totalMs);
         }
         const bytes = await stream.read(deadline);
         if (bytes === undefined) reader.ended();
@@ -167,6 +195,18 @@ export class DaemonLane {
       const isStale = connection.answers > 0 && reader.untouched && isClosed(error);
       throw isStale ? new StaleError("", { cause: error }) : error;
     }
+  }
+
+  #answerOf(
+    head: ResponseHead,
+    reader: ResponseReader,
+    stream: DaemonStream,
+    latest: number,
+  ): Answer {
+    const { clock } = this.#options;
+    const deadline = Math.min(clock.now() + this.#limits.bodyMs, latest);
+    const done = (reusable: boolean): void => this.#done(reusable);
+    return new Answer({ head, reader, stream, clock, deadline, limits: this.#limits, done });
   }
 
   #done(reusable: boolean): void {
@@ -180,13 +220,14 @@ export class DaemonLane {
   }
 
   #loginRefused(): GatewayError {
-    const isGiven = this.#options.login !== undefined;
+    const { login, opener } = this.#options;
+    const { loginFile } = opener.options;
     return new GatewayError(
       "login-refused",
       "config",
-      isGiven
-        ? "The daemon refuses the login; check the name and the password of --daemon-login-file."
-        : "The daemon wants a login; give --daemon-login-file.",
+      login === undefined
+        ? `The daemon wants a login; give ${loginFile}.`
+        : `The daemon refuses the login; check the name and the password of ${loginFile}.`,
     );
   }
 }
@@ -198,65 +239,59 @@ function isClosed(error: unknown): boolean {
   return error instanceof GatewayError && error.code === "closed";
 }
 
+interface AnswerParts {
+  readonly head: ResponseHead;
+  readonly reader: ResponseReader;
+  readonly stream: DaemonStream;
+  readonly clock: Clock;
+  /** Of the whole body, on the clock, in milliseconds. */
+  readonly deadline: number;
+  readonly limits: LaneLimits;
+  readonly done: (reusable: boolean) => void;
+}
+
 class Answer implements DaemonAnswer {
   readonly status: number;
   readonly bodyBytes: number | undefined;
   readonly challenges: readonly string[];
-  readonly #reader: ResponseReader;
-  readonly #stream: DaemonStream;
-  readonly #clock: Clock;
-  readonly #done: (reusable: boolean) => void;
-  readonly #deadline: number;
+  readonly #parts: AnswerParts;
   #bytes = 0;
 
-  constructor(
-    head: ResponseHead,
-    reader: ResponseReader,
-    stream: DaemonStream,
-    clock: Clock,
-    done: (reusable: boolean) => void,
-  ) {
-    this.status = head.status;
-    this.bodyBytes = head.bodyBytes;
-    this.challenges = head.challenges;
-    this.#reader = reader;
-    this.#stream = stream;
-    this.#clock = clock;
-    this.#done = done;
-    this.#deadline = clock.now() + BODY_MS_MAX;
+  constructor(parts: AnswerParts) {
+    const { status, bodyBytes, challenges } = parts.head;
+    this.status = status;
+    this.bodyBytes = bodyBytes;
+    this.challenges = challenges;
+    this.#parts = parts;
   }
 
   async next(): Promise<Uint8Array | undefined> {
+    const { reader, stream, clock, deadline, limits, done } = this.#parts;
     try {
       for (;;) {
-        const step = this.#reader.next();
+        const step = reader.next();
         if (step.kind === "end") {
-          this.#done(step.reusable);
+          done(step.reusable);
           return undefined;
         }
         if (step.kind === "body") {
           this.#bytes += step.bytes.length;
-          if (this.#bytes > ANSWER_BYTES_MAX) throw tooLong();
+          if (this.#bytes > limits.bodyBytes) throw tooLong(limits.bodyBytes);
           return step.bytes;
         }
-        const now = this.#clock.now();
-        const bytes = await this.#stream.read(Math.min(now + SILENCE_MS_MAX, this.#deadline));
-        if (bytes === undefined) this.#reader.ended();
-        else this.#reader.push(bytes);
+        const bytes = await stream.read(Math.min(clock.now() + limits.silenceMs, deadline));
+        if (bytes === undefined) reader.ended();
+        else reader.push(bytes);
       }
     } catch (error) {
-      this.#done(false);
+      done(false);
       throw error;
     }
   }
 }
 
-function tooLong(): GatewayError {
-  return new GatewayError(
-    "too-much",
-    "peer",
-    `The daemon's answer has over ${ANSWER_BYTES_MAX} bytes.`,
-  );
+function tooLong(bytesMax: number): GatewayError {
+  return new GatewayError("too-much", "peer", `The daemon's answer has over ${bytesMax} bytes.`);
 }
 
 async function readAll(answer: DaemonAnswer, bytesMax: number): Promise<void> {
@@ -265,7 +300,7 @@ async function readAll(answer: DaemonAnswer, bytesMax: number): Promise<void> {
     const bytes = await answer.next();
     if (bytes === undefined) return;
     length += bytes.length;
-    if (length > bytesMax) throw tooLong();
+    if (length > bytesMax) throw tooLong(bytesMax);
   }
 }
 

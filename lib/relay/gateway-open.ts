@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { formatAddress } from "../address/address.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { GatewayError } from "./gateway-error.ts";
+import type { DaemonOptionNames } from "./gateway-option.ts";
 import type { DaemonPlace, DialDaemon } from "./gateway-place.ts";
 import { secureDaemonStream } from "./gateway-tls.ts";
 
@@ -36,6 +37,11 @@ export class DaemonOpener {
   /** The daemon as the `Host` header names it. */
   get host(): string {
     return formatAddress(this.#place.address);
+  }
+
+  /** How the daemon's options are called. */
+  get options(): DaemonOptionNames {
+    return this.#place.options;
   }
 
   /** Whether streams are inside TLS; undefined while autodetection has found nothing out. */
@@ -89,7 +95,8 @@ export class DaemonOpener {
     try {
       const either = AbortSignal.any([signal, late.signal]);
       const { host } = this.#place.address;
-      return await secureDaemonStream(stream, host, this.#place.trust, either);
+      const { trust, options } = this.#place;
+      return await secureDaemonStream(stream, host, trust, options, either);
     } finally {
       timer.cancel();
     }

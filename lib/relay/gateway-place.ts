@@ -11,6 +11,7 @@ import type { TxProxy } from "../zone/option.ts";
 import { PeerDialer } from "../zone/peer-dialer.ts";
 import { zoneProfiles } from "../zone/profile.ts";
 import { GatewayError } from "./gateway-error.ts";
+import { type DaemonOptionNames, walletDaemonNames } from "./gateway-option.ts";
 import type { DaemonTrust } from "./gateway-tls.ts";
 
 /** Whether a daemon is spoken to inside TLS. `autodetect` tries it, and goes without if it fails. */
@@ -18,6 +19,11 @@ export type DaemonSsl = "enabled" | "disabled" | "autodetect";
 
 /** What the user says of the remote daemon. */
 export interface DaemonTexts {
+  /**
+   * How the options below are called.
+   * @default walletDaemonNames
+   */
+  readonly options?: DaemonOptionNames | undefined;
   /** `[http[s]://]HOST[:PORT]` */
   readonly url: string;
   /** Where no port is given: the network's RPC port. */
@@ -39,6 +45,8 @@ export interface DaemonPlace {
   readonly trust: DaemonTrust;
   /** Whether it may learn which outputs a wallet asks about as its own. */
   readonly trusted: boolean;
+  /** How its options are called. */
+  readonly options: DaemonOptionNames;
 }
 
 /** A proxy for the daemon alone. */
@@ -80,7 +88,6 @@ export interface DaemonDialing {
  */
 export type DialDaemon = (label: string, signal: AbortSignal) => Promise<Socket>;
 
-const DAEMON_FORM = "write --daemon [http://|https://]HOST[:PORT]";
 const URL_FORM = /^(?:(https?):\/\/)?([^/?#]*)\/?$/i;
 
 /**
@@ -91,45 +98,58 @@ const URL_FORM = /^(?:(https?):\/\/)?([^/?#]*)\/?$/i;
  * @see monero `ANONYMITY_NETWORKS.md`, "Connect to remote daemon"
  */
 export function readDaemonPlace(texts: DaemonTexts): DaemonPlace {
-  const { url, certificates, anyCertificate = false } = texts;
+  const { url, certificates, anyCertificate = false, options = walletDaemonNames } = texts;
   if (url.includes("@")) {
     // What stands before an @ may be a password, so nothing of the text is shown.
-    throw badDaemon("--daemon has an @; give name and password with --daemon-login-file.");
+    throw badDaemon(`${options.url} has an @; give name and password with ${options.loginFile}.`);
   }
   const [, scheme, place = ""] = URL_FORM.exec(url) ?? [];
-  const address = readAddress(url, place, texts.defaultPort);
-  const ssl = readSsl(texts, scheme?.toLowerCase());
+  const address = readAddress(url, place, texts.defaultPort, options);
+  const ssl = readSsl(texts, scheme?.toLowerCase(), options);
   if (certificates !== undefined && anyCertificate) {
     throw badDaemon(
-      "--daemon-cert-file and --daemon-ssl-allow-any-cert exclude each other; give one.",
+      `${options.certFile} and --daemon-ssl-allow-any-cert exclude each other; give one.`,
     );
   }
-  return { address, ssl, trust: trustOf(texts, ssl), trusted: texts.trusted ?? isHere(address) };
+  const trusted = texts.trusted ?? isHere(address);
+  return { address, ssl, trust: trustOf(texts, ssl), trusted, options };
 }
 
-function readAddress(url: string, place: string, defaultPort: number): Address {
+function readAddress(
+  url: string,
+  place: string,
+  defaultPort: number,
+  { url: option }: DaemonOptionNames,
+): Address {
   try {
     return parseAddress(place, { defaultPort });
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
+    const why = error.message.replace(/\.$/, "");
     throw badDaemon(
-      `--daemon ${url.slice(0, 300)}: ${error.message.replace(/\.$/, "")}; ${DAEMON_FORM}.`,
+      `${option} ${url.slice(0, 300)}: ${why}; write ${option} [http://|https://]HOST[:PORT].`,
     );
   }
 }
 
-function readSsl(texts: DaemonTexts, scheme: string | undefined): DaemonSsl {
+function readSsl(
+  texts: DaemonTexts,
+  scheme: string | undefined,
+  options: DaemonOptionNames,
+): DaemonSsl {
   const { ssl } = texts;
   if (ssl !== undefined && ssl !== "enabled" && ssl !== "disabled" && ssl !== "autodetect") {
     throw badDaemon(`--daemon-ssl ${ssl} is not enabled, disabled or autodetect.`);
   }
   const named = scheme === undefined ? undefined : scheme === "https" ? "enabled" : "disabled";
   if (ssl !== undefined && named !== undefined && ssl !== named) {
-    throw badDaemon(`--daemon-ssl ${ssl} contradicts ${scheme}:// in --daemon; leave one out.`);
+    throw badDaemon(
+      `--daemon-ssl ${ssl} contradicts ${scheme}:// in ${options.url}; leave one out.`,
+    );
   }
   const needsIt = texts.certificates !== undefined || texts.anyCertificate === true;
   if (needsIt && (ssl ?? named) === "disabled") {
-    throw badDaemon("A daemon without TLS shows no certificate; write https:// in --daemon.");
+    throw badDaemon(`A daemon without TLS shows no certificate; write https:// in ${options.url}.`);
   }
   // Who names a certificate wants it checked, which going without TLS would not do.
   const standard = texts.certificates === undefined ? "autodetect" : "enabled";
@@ -157,20 +177,20 @@ function isHere(address: Address): boolean {
  * @throws GatewayError `no-way`, or `daemon-in-clear` where a proxy's exit could read or change all
  */
 export function chooseDaemonWay(place: DaemonPlace, rules: DaemonRules): DaemonWay {
-  const { address } = place;
+  const { address, options } = place;
   if (isOfZone(address, "public")) return publicWay(place, address, rules);
   const { zone, host } = address;
   if (rules.daemonProxy !== undefined) return { kind: "proxy", proxy: rules.daemonProxy };
   const proxy = rules.proxies.find((one) => one.zone === zone);
   if (proxy === undefined) {
     throw noWay(
-      `--daemon ${host} is of the ${zone} zone, which has no proxy; add --tx-proxy ${zone},IP:PORT.`,
+      `${options.url} ${host} is of the ${zone} zone, which has no proxy; add --tx-proxy ${zone},IP:PORT.`,
     );
   }
   const isApart = proxy.version === "5" && proxy.credentials === undefined;
   if (zoneProfiles[proxy.zone].isolatesStreams && !isApart) {
     throw noWay(
-      `--daemon ${host} would share circuits with your transactions, since --tx-proxy ${zone} is not SOCKS5 with credentials that anonctl chooses; give a --daemon-proxy of its own.`,
+      `${options.url} ${host} would share circuits with your transactions, since --tx-proxy ${zone} is not SOCKS5 with credentials that anonctl chooses; give a ${options.proxy} of its own.`,
     );
   }
   return { kind: "zone" };
@@ -181,32 +201,33 @@ function publicWay(
   address: Address<"public">,
   { mode, daemonProxy, direct }: DaemonRules,
 ): DaemonWay {
-  const name = formatAddress(address);
+  const { options } = place;
+  const name = `${options.url} ${formatAddress(address)}`;
   if (isHere(address)) return { kind: "open", address };
   if (mode === "only-onion") {
     throw noWay(
-      `--daemon ${name} is of the public internet, which --only-onion never dials; name a daemon's .onion.`,
+      `${name} is of the public internet, which --only-onion never dials; name a daemon's .onion.`,
     );
   }
   if (daemonProxy !== undefined) {
-    if (direct) throw noWay("--daemon-direct goes past --daemon-proxy; leave one out.");
+    if (direct) throw noWay(`${options.direct} goes past ${options.proxy}; leave one out.`);
     if (place.ssl === "enabled" && place.trust.kind !== "any") {
       return { kind: "proxy", proxy: daemonProxy };
     }
     throw new GatewayError(
       "daemon-in-clear",
       "config",
-      `Behind the proxy, anybody between it and --daemon ${name} could read and change all; write https://, and --daemon-cert-file for a certificate of the daemon's own.`,
+      `Behind the proxy, anybody between it and ${name} could read and change all; write https://, and ${options.certFile} for a certificate of the daemon's own.`,
     );
   }
   if (!direct) {
     throw noWay(
-      `--daemon ${name} is of the public internet, and no proxy for it is given; add --daemon-proxy IP:PORT, or --daemon-direct to show the daemon this machine's address.`,
+      `${name} is of the public internet, and no proxy for it is given; add ${options.proxy} IP:PORT, or ${options.direct} to show the daemon this machine's address.`,
     );
   }
   if (address.kind !== "dns") return { kind: "open", address };
   throw noWay(
-    `--daemon ${name} is a name, and names are resolved only by a proxy; write its IP address, or give --daemon-proxy.`,
+    `${name} is a name, and names are resolved only by a proxy; write its IP address, or give ${options.proxy}.`,
   );
 }
 

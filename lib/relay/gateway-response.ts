@@ -1,4 +1,5 @@
 import { GatewayError } from "./gateway-error.ts";
+import { type DaemonOptionNames, walletDaemonNames } from "./gateway-option.ts";
 
 /** The beginning of an HTTP answer. */
 export interface ResponseHead {
@@ -60,6 +61,12 @@ export class ResponseReader {
   #left = 0;
   #interim = 0;
   #keepAlive = false;
+  readonly #options: DaemonOptionNames;
+
+  /** @param options how the daemon's options are called; those of the wallets' by default */
+  constructor(options: DaemonOptionNames = walletDaemonNames) {
+    this.#options = options;
+  }
 
   /** Whether nothing of the answer has come yet. */
   get untouched(): boolean {
@@ -163,7 +170,7 @@ export class ResponseReader {
     const text = Buffer.from(this.#line).toString("latin1");
     this.#line.length = 0;
     this.#headBytes += text.length;
-    if (!text.endsWith("\r\n")) throw badAnswer("has a line that does not end in CR LF");
+    if (!text.endsWith("\r\n")) throw this.#bad("has a line that does not end in CR LF");
     return text.slice(0, -2);
   }
 
@@ -171,7 +178,7 @@ export class ResponseReader {
     const line = this.#readLine(HEAD_BYTES_MAX - this.#headBytes);
     if (line === undefined) return "more";
     if (this.#lines.length === 0 && !STATUS_LINE.test(line)) {
-      throw badAnswer("does not begin with a status line of HTTP/1.1");
+      throw this.#bad("does not begin with a status line of HTTP/1.1");
     }
     if (line !== "") {
       this.#lines.push(line);
@@ -188,10 +195,11 @@ export class ResponseReader {
     if (status < 200) {
       this.#interim++;
       this.#headBytes = 0;
-      if (status === 101 || this.#interim > INTERIM_MAX) throw badAnswer("has no final status");
+      if (status === 101 || this.#interim > INTERIM_MAX) throw this.#bad("has no final status");
       return undefined;
     }
     const headers = readHeaders(lines);
+    if (headers === undefined) throw this.#bad("has a header that is none");
     const tokens = (headers.get("connection") ?? []).join(",").toLowerCase();
     this.#keepAlive = minor === "1" ? !/\bclose\b/.test(tokens) : /\bkeep-alive\b/.test(tokens);
     const bodyBytes = this.#frame(status, headers);
@@ -204,7 +212,7 @@ export class ResponseReader {
     if (codings !== undefined) {
       const [coding = "", ...more] = codings;
       if (lengths !== undefined || more.length > 0 || coding.toLowerCase() !== "chunked") {
-        throw badAnswer("tells its length in more than one way, or in an unknown one");
+        throw this.#bad("tells its length in more than one way, or in an unknown one");
       }
       this.#state = "chunk-size";
       return undefined;
@@ -221,7 +229,7 @@ export class ResponseReader {
     const [length = "", ...others] = lengths;
     const isWhole = /^[0-9]+$/.test(length) && length.length <= LENGTH_DIGITS_MAX;
     if (!isWhole || others.some((other) => other !== length)) {
-      throw badAnswer(`has the content length "${lengths.join(", ").slice(0, 40)}"`);
+      throw this.#bad(`has the content length "${lengths.join(", ").slice(0, 40)}"`);
     }
     this.#state = "length";
     this.#left = Number(length);
@@ -230,40 +238,39 @@ export class ResponseReader {
 
   #onChunkLine(line: string): void {
     if (this.#state === "chunk-end") {
-      if (line !== "") throw badAnswer("has a chunk that is longer than it says");
+      if (line !== "") throw this.#bad("has a chunk that is longer than it says");
       this.#state = "chunk-size";
       return;
     }
     if (this.#state === "trailer") {
-      if (this.#headBytes > HEAD_BYTES_MAX) throw badAnswer("has a trailer without end");
+      if (this.#headBytes > HEAD_BYTES_MAX) throw this.#bad("has a trailer without end");
       if (line === "") this.#state = "done";
       return;
     }
     const [, digits = ""] = /^([0-9a-fA-F]+)[ \t]*(?:;.*)?$/.exec(line) ?? [];
     if (digits === "" || digits.length > CHUNK_DIGITS_MAX) {
-      throw badAnswer(`has "${line.slice(0, 40)}" for the size of a chunk`);
+      throw this.#bad(`has "${line.slice(0, 40)}" for the size of a chunk`);
     }
     this.#left = Number.parseInt(digits, 16);
     this.#headBytes = 0;
     this.#state = this.#left === 0 ? "trailer" : "chunk";
   }
+
+  #bad(what: string): GatewayError {
+    const { url } = this.#options;
+    const text = `The daemon's answer ${what}; check that ${url} is the RPC port of a monerod.`;
+    return new GatewayError("bad-answer", "peer", text);
+  }
 }
 
-function readHeaders(lines: readonly string[]): Map<string, string[]> {
+/** @returns undefined where a line is no header */
+function readHeaders(lines: readonly string[]): Map<string, string[]> | undefined {
   const headers = new Map<string, string[]>();
   for (const line of lines) {
     const [, name, value] = HEADER_LINE.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw badAnswer("has a header that is none");
+    if (name === undefined || value === undefined) return undefined;
     const key = name.toLowerCase();
     headers.set(key, [...(headers.get(key) ?? []), value]);
   }
   return headers;
-}
-
-function badAnswer(what: string): GatewayError {
-  return new GatewayError(
-    "bad-answer",
-    "peer",
-    `The daemon's answer ${what}; check that --daemon is the RPC port of a monerod.`,
-  );
 }

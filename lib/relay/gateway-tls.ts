@@ -8,6 +8,7 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { GatewayError } from "./gateway-error.ts";
+import type { DaemonOptionNames } from "./gateway-option.ts";
 
 /** Whom a daemon's certificate has to convince. */
 export type DaemonTrust =
@@ -23,10 +24,10 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE
 const CERTIFICATES_MAX = 1_000;
 
 /**
- * Reads the certificates of `--daemon-cert-file`.
+ * Reads the certificates of a file that an option names.
  *
  * @param text the file's text, PEM
- * @param file its name, for messages
+ * @param file option and name, for messages
  * @returns one certificate or more, PEM
  * @throws GatewayError `bad-certificate-file`
  */
@@ -36,7 +37,7 @@ export function readCertificates(text: string, file: string): string[] {
     throw new GatewayError(
       "bad-certificate-file",
       "config",
-      `--daemon-cert-file ${file} holds ${certificates.length} certificates in PEM form; it needs one, such as the daemon's rpc_ssl.crt.`,
+      `${file} holds ${certificates.length} certificates in PEM form; it needs one, such as the daemon's rpc_ssl.crt.`,
     );
   }
   for (const [index, certificate] of certificates.entries()) {
@@ -46,7 +47,7 @@ export function readCertificates(text: string, file: string): string[] {
       throw new GatewayError(
         "bad-certificate-file",
         "config",
-        `Certificate ${index + 1} of --daemon-cert-file ${file} can't be read; copy it again.`,
+        `Certificate ${index + 1} of ${file} can't be read; copy it again.`,
         { cause },
       );
     }
@@ -62,6 +63,7 @@ export function readCertificates(text: string, file: string): string[] {
  * @param stream open and paused; it belongs to the result from now on
  * @param host the daemon's, for the certificate's names
  * @param trust whom the certificate has to convince
+ * @param options how the daemon's options are called
  * @param signal ends the attempt
  * @throws GatewayError `certificate-refused`, or `tls-failed` where the other end speaks no TLS
  */
@@ -69,6 +71,7 @@ export function secureDaemonStream(
   stream: Socket,
   host: string,
   trust: DaemonTrust,
+  options: DaemonOptionNames,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
@@ -81,8 +84,8 @@ export function secureDaemonStream(
       ...authoritiesOf(trust),
     });
     const onAbort = (): void => fail(signal.reason);
-    const onError = (cause: Error): void => fail(tlsFailed(cause));
-    const onClose = (): void => fail(tlsFailed(undefined));
+    const onError = (cause: Error): void => fail(tlsFailed(cause, options));
+    const onClose = (): void => fail(tlsFailed(undefined, options));
     const letGo = (): void => {
       signal.removeEventListener("abort", onAbort);
       socket.off("error", onError);
@@ -100,7 +103,7 @@ export function secureDaemonStream(
     socket.on("error", onError);
     socket.on("close", onClose);
     socket.once("secureConnect", () => {
-      const refusal = refusalOf(socket, host, trust);
+      const refusal = refusalOf(socket, host, trust, options);
       if (refusal !== undefined) return fail(refusal);
       letGo();
       resolve(socket);
@@ -126,33 +129,41 @@ function machineAuthorities(): string[] {
   return ofMachine.length > 0 ? ofMachine : [...rootCertificates];
 }
 
-function refusalOf(socket: TLSSocket, host: string, trust: DaemonTrust): GatewayError | undefined {
+function refusalOf(
+  socket: TLSSocket,
+  host: string,
+  trust: DaemonTrust,
+  { certFile }: DaemonOptionNames,
+): GatewayError | undefined {
   if (trust.kind === "any") return undefined;
   const certificate = socket.getPeerCertificate();
   const { raw } = certificate;
-  if (raw === undefined) return refused(host, "it showed none");
+  if (raw === undefined) return refused(host, certFile, "it showed none");
   if (trust.kind === "pinned") {
     const isPinned = trust.certificates.some((one) => new X509Certificate(one).raw.equals(raw));
     if (isPinned) return undefined;
   }
-  if (!socket.authorized) return refused(host, String(socket.authorizationError ?? "unknown"));
+  if (!socket.authorized) {
+    return refused(host, certFile, String(socket.authorizationError ?? "unknown"));
+  }
   const other = checkServerIdentity(host, certificate);
-  return other === undefined ? undefined : refused(host, other.message.replace(/\.$/, ""));
+  if (other === undefined) return undefined;
+  return refused(host, certFile, other.message.replace(/\.$/, ""));
 }
 
-function refused(host: string, why: string): GatewayError {
+function refused(host: string, certFile: string, why: string): GatewayError {
   return new GatewayError(
     "certificate-refused",
     "peer",
-    `The certificate of ${host} is not trusted (${why}); give it with --daemon-cert-file if it is the daemon's own.`,
+    `The certificate of ${host} is not trusted (${why}); give it with ${certFile} if it is the daemon's own.`,
   );
 }
 
-function tlsFailed(cause: Error | undefined): GatewayError {
+function tlsFailed(cause: Error | undefined, { withoutTls }: DaemonOptionNames): GatewayError {
   return new GatewayError(
     "tls-failed",
     "peer",
-    `TLS with the daemon failed (${cause?.message ?? "it closed the connection"}); if it speaks none, give --daemon-ssl disabled.`,
+    `TLS with the daemon failed (${cause?.message ?? "it closed the connection"}); if it speaks none, ${withoutTls}.`,
     { cause },
   );
 }

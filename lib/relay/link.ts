@@ -1,6 +1,8 @@
 import { type Address, formatAddress } from "../address/address.ts";
 import type { Zone } from "../address/zone.ts";
+import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
+import type { RandomSource } from "../runtime/random.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import type { DialTarget } from "./dial-target.ts";
 import type { LinkId } from "./event.ts";
@@ -36,13 +38,18 @@ export interface Link<Z extends Zone> {
   lasting: boolean;
   /** Whether the peer was told our address, where there is no book that notes it. */
   ownTold: boolean;
+  /** Whether the link is there to tell our address, and carries no transaction. */
+  announces: boolean;
 }
 
 /**
- * Until when an inbound peer must have sent its handshake, and a dialed one answered ours.
- * monerod closes a silent peer at 10 s; ours may be several relays away.
+ * Until when a dialed peer must have answered our handshake. monerod closes a silent peer at 10 s;
+ * ours may be several relays away. Guests have less time: see `strangerMsMax` and
+ * `GUEST_HANDSHAKE_MS_MAX`.
  */
 export const HANDSHAKE_MS_MAX = 60_000;
+/** Why a link is closed then, in words for the user. */
+export const NO_HANDSHAKE = "no handshake came in time";
 /** How often an outbound link syncs. @see monero `P2P_DEFAULT_HANDSHAKE_INTERVAL` */
 export const TIMED_SYNC_MS = 60_000;
 /**
@@ -81,7 +88,20 @@ export function newLink<Z extends Zone>(
     syncs: 0,
     lasting: false,
     ownTold: false,
+    announces: false,
   };
+}
+
+/**
+ * When the next timed sync of a link is due. monerod's come on the beat of its own clock; ours come
+ * at random between half and one and a half of the wait, so that two links of one node share no beat.
+ *
+ * @param waitMs their mean wait, in milliseconds
+ * @param random where chance comes from
+ * @param now milliseconds
+ */
+export function nextSyncAt(waitMs: number, random: RandomSource, now: number): number {
+  return now + waitMs * uniform(random, 0.5, 1.5);
 }
 
 /**
@@ -116,8 +136,7 @@ export function linkEndAt<Z extends Zone>(
   link: Link<Z>,
   now: number,
 ): { where: FaultPlace; reason: string } | undefined {
-  if (link.phase === "handshaking")
-    return { where: "network", reason: "no handshake came in time" };
+  if (link.phase === "handshaking") return { where: "network", reason: NO_HANDSHAKE };
   if (link.syncAnswerBy !== undefined && link.syncAnswerBy <= now) {
     return { where: "peer", reason: "a timed sync was not answered" };
   }

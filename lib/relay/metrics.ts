@@ -64,6 +64,19 @@ function zoneFamilies(zones: readonly ZoneStatus[]): MetricFamily[] {
       series: zones.map(({ zone, outbound_max }) => [{ zone }, outbound_max]),
     },
     {
+      name: "anonctl_node_guests_turned_away_total",
+      type: "counter",
+      help: "Inbound links that found no place, lost it to another, or sent more than they may",
+      series: zones.flatMap(({ zone, guests }): [Labels, number][] =>
+        guests === null
+          ? []
+          : (["refused", "displaced", "overspent"] as const).map((why) => [
+              { zone, why },
+              guests[why],
+            ]),
+      ),
+    },
+    {
       name: "anonctl_node_height",
       type: "gauge",
       help: "The height that the zone's peers claim",

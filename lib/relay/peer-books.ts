@@ -1,4 +1,4 @@
-import { type Address, parseAddressOf } from "../address/address.ts";
+import { type Address, formatAddress, isOfZone, parseAddressOf } from "../address/address.ts";
 import type { AnonymityZone, Zone } from "../address/zone.ts";
 import type { PeerEntry } from "../monero/message.ts";
 import type { Network } from "../monero/network.ts";
@@ -11,12 +11,15 @@ import type { PeerStore } from "../peers/store.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import type { BookAnswer, BookEffect, Notice } from "./event.ts";
+import type { SeedNames } from "./seed-names.ts";
 
 /** What the books of a node are made from. */
 export interface PeerBooksOptions {
   readonly store: PeerStore;
   /** Whose seeds are taken where a book has nobody. */
   readonly network: Pick<Network, "seeds">;
+  /** Names that stand for more seeds of the public zone; without them the fixed ones are all. */
+  readonly seedNames?: SeedNames | undefined;
   readonly random: RandomSource;
   readonly clock: Pick<Clock, "unixMs">;
   /** Where we are reached: no peer of ours. */
@@ -50,7 +53,8 @@ export class PeerBooks {
    *
    * @param effect of the core
    * @param told what the effect's link was told so far; only `list-peers` has one
-   * @returns what the core is to be told, at once; undefined where it waits for nothing
+   * @returns what the core is to be told, at once; undefined where it waits for nothing, or where
+   *   seed names are being looked up: then it asks again after its pause
    */
   carryOut<Z extends Zone>(
     effect: BookEffect<Z>,
@@ -103,6 +107,7 @@ export class PeerBooks {
     switch (effect.kind) {
       case "find-peer": {
         const found = this.#find(book, effect, now);
+        if (found === "later") return undefined;
         if (found === undefined) return { kind: "candidate" };
         const { address, source } = found;
         return { kind: "candidate", found: { address, isSeed: source === "seed" } };
@@ -132,17 +137,33 @@ export class PeerBooks {
     book: PeerBook<Z>,
     { zone, linked, passedOver, seeds, outboundMax }: Find<Z>,
     now: number,
-  ): PeerRecord<Z> | undefined {
-    const { random, network } = this.#options;
+  ): PeerRecord<Z> | "later" | undefined {
+    const { random } = this.#options;
     const options = { random, now, exclude: new Set(linked), outboundMax };
-    const texts = network.seeds[zone];
-    const found = book.pick({ ...options, passOver: new Set([...passedOver, ...texts]) });
+    const before = this.#seeds(zone);
+    const found = book.pick({ ...options, passOver: new Set([...passedOver, ...before]) });
     if (found !== undefined || !seeds) return found;
-    for (const text of texts) {
+    if (this.#isLookingUp(zone)) return "later";
+    for (const text of this.#seeds(zone)) {
       const address = parseAddressOf(text, zone);
       if (book.find(address) === undefined) book.add(address, { source: "seed", now });
     }
     return book.pick({ ...options, passOver: new Set(passedOver) });
+  }
+
+  /** Fixed ones, and those that names stand for. */
+  #seeds(zone: Zone): string[] {
+    const { network, seedNames } = this.#options;
+    const named = seedNames?.addresses.filter((address) => isOfZone(address, zone)) ?? [];
+    return [...network.seeds[zone], ...named.map(formatAddress)];
+  }
+
+  #isLookingUp(zone: Zone): boolean {
+    const { seedNames } = this.#options;
+    // Seed names stand for addresses of the public zone, and no other zone may have them asked.
+    if (seedNames === undefined || zone !== "public") return false;
+    seedNames.want();
+    return seedNames.isAsking;
   }
 
   #list<Z extends Zone>(

@@ -17,9 +17,9 @@ import type { ZoneOptions } from "./zone-options.ts";
 export const FRAME_PEERS_MAX = 22;
 
 /**
- * Asks the book for the list of an answer. We are among it where we dialed: a stream that a hidden
- * service forwards does not say whom it comes from, so a peer learns of us only like this, and one
- * that dialed us knows.
+ * Asks the book for the list of an answer. We are among it on a stream that is there for that: one
+ * that a hidden service forwards does not say whom it comes from, so a peer learns of us only like
+ * this, and one that dialed us knows.
  *
  * @param zone the zone's settings
  * @param link whom the answer is for
@@ -31,7 +31,7 @@ export function listRequest<Z extends Zone>(
   link: Link<Z>,
   listedIn: ListedIn,
 ): Extract<BookEffect<Z>, { kind: "list-peers" }> {
-  const isTold = ownAddress !== undefined && link.direction === "outbound";
+  const isTold = ownAddress !== undefined && link.announces;
   return {
     ...{ kind: "list-peers", zone, link: link.id, listedIn },
     max: listedIn === "handshake" ? PEER_LIST_ENTRIES_MAX : FRAME_PEERS_MAX,

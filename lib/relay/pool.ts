@@ -1,7 +1,8 @@
 import type { AnonymityZone } from "../address/zone.ts";
-import { parseTransaction, type Transaction } from "../monero/transaction.ts";
-import { checkForRelay } from "../monero/transaction-check.ts";
+import { parseTransaction } from "../monero/transaction.ts";
 import { TransactionError, type TransactionFlag } from "../monero/transaction-error.ts";
+import { type CheckedTransaction, checkTransaction } from "./checked-transaction.ts";
+import type { LinkId } from "./event.ts";
 
 /** A transaction that a wallet gave us to send. */
 export interface LocalTransaction {
@@ -24,6 +25,10 @@ export interface LocalTransaction {
   dueAt: number;
   /** The zone whose channels it waits on, and on how many; undefined where it waits on none. */
   underway: { readonly zone: AnonymityZone; waiting: number; left: number } | undefined;
+  /** Links on which it left the last time, and of which nobody knows yet. */
+  readonly leftOn: Set<LinkId>;
+  /** Whether it has waited for a stream since it was due. */
+  isBehind: boolean;
 }
 
 /** A transaction that a peer sent us. */
@@ -45,6 +50,11 @@ export interface RestoredTransaction {
    * @default none was: it may have reached nobody
    */
   readonly ageMs?: number;
+  /**
+   * When it is to be sent again, in milliseconds from now.
+   * @default 0
+   */
+  readonly againInMs?: number;
 }
 
 /** Why a submitted transaction is not taken; the words go to the wallet. */
@@ -56,7 +66,7 @@ export interface Refusal {
 
 /** What the pool says of a submitted transaction. */
 export type Admission =
-  | { readonly kind: "admitted"; readonly transaction: Transaction; readonly id: string }
+  | { readonly kind: "admitted"; readonly id: string }
   | { readonly kind: "known"; readonly id: string }
   | Refusal;
 
@@ -122,11 +132,11 @@ export class TransactionPool {
    * @param blob the transaction's bytes
    */
   admit(blob: Uint8Array): Admission {
-    const checked = check(blob);
+    const checked = checkTransaction(blob);
     if (checked instanceof TransactionError) {
       return { kind: "refused", flag: checked.flag, reason: checked.message };
     }
-    const id = hex(checked.id);
+    const { id } = checked;
     if (this.#local.has(id)) return { kind: "known", id };
     const spentIn = conflict(checked, this.#localImages);
     if (spentIn !== undefined) {
@@ -141,11 +151,11 @@ export class TransactionPool {
       const reason = `This node already holds ${LOCAL_TRANSACTIONS_MAX} transactions; let some leave first.`;
       return { kind: "refused", flag: undefined, reason };
     }
-    return { kind: "admitted", transaction: checked, id };
+    return { kind: "admitted", id };
   }
 
   /**
-   * Takes a local transaction, due at once.
+   * Takes a local transaction, due at once where nothing else is kept of it.
    *
    * @param restored its bytes and what was kept of it; admitted before, now or in an earlier run
    * @param now milliseconds
@@ -161,8 +171,11 @@ export class TransactionPool {
       giveUpAt: restored.ageMs === undefined ? undefined : now + GIVE_UP_MS - restored.ageMs,
       arrived: false,
       sends: restored.sends,
-      dueAt: now,
+      // The machine's clock may have been set back meanwhile.
+      dueAt: now + Math.min(restored.againInMs ?? 0, moneroRetry.maxMs),
       underway: undefined,
+      leftOn: new Set(),
+      isBehind: false,
     };
     this.#local.set(transaction.id, transaction);
     for (const image of transaction.keyImages) this.#localImages.set(image, transaction.id);
@@ -182,25 +195,35 @@ export class TransactionPool {
   /**
    * Takes a transaction that a peer sent, in state `forward`.
    *
-   * @param blob its bytes
+   * @param transaction read and checked
    * @param zone where it came from
    * @param unixMs now, in milliseconds since the Unix epoch
-   * @returns why the peer is to be dropped, or undefined; known and conflicting transactions are
-   *   passed over in silence
+   * @returns whether it was taken; known and conflicting ones are passed over in silence
    */
-  receive(blob: Uint8Array, zone: AnonymityZone, unixMs: number): TransactionError | undefined {
-    const checked = check(blob);
-    if (checked instanceof TransactionError) return checked;
-    const id = hex(checked.id);
+  receive(transaction: CheckedTransaction, zone: AnonymityZone, unixMs: number): boolean {
+    const { id, blob, images: keyImages } = transaction;
     this.expire(unixMs);
-    if (this.#local.has(id) || this.#forward.has(id)) return undefined;
-    if (this.#forward.size >= FORWARD_TRANSACTIONS_MAX) return undefined;
-    const keyImages = checked.keyImages.map(hex);
+    if (this.#local.has(id) || this.#forward.has(id)) return false;
+    this.#makeRoom();
     const spent = (image: string) => this.#localImages.has(image) || this.#forwardImages.has(image);
-    if (keyImages.some(spent)) return undefined;
+    if (keyImages.some(spent)) return false;
     this.#forward.set(id, { id, zone, bytes: blob.length, keyImages, receivedUnixMs: unixMs });
     for (const image of keyImages) this.#forwardImages.set(image, id);
-    return undefined;
+    return true;
+  }
+
+  /** A flood of peers' transactions makes the oldest go, never the next one wait. */
+  #makeRoom(): void {
+    if (this.#forward.size < FORWARD_TRANSACTIONS_MAX) return;
+    for (const oldest of this.#forward.values()) {
+      this.#letGo(oldest);
+      return;
+    }
+  }
+
+  #letGo({ id, keyImages }: ForwardTransaction): void {
+    this.#forward.delete(id);
+    for (const image of keyImages) this.#forwardImages.delete(image);
   }
 
   /**
@@ -209,10 +232,9 @@ export class TransactionPool {
    * @param unixMs now, in milliseconds since the Unix epoch
    */
   expire(unixMs: number): void {
-    for (const [id, transaction] of this.#forward) {
+    for (const transaction of this.#forward.values()) {
       if (transaction.receivedUnixMs > unixMs - FORWARD_MS_MAX) return;
-      this.#forward.delete(id);
-      for (const image of transaction.keyImages) this.#forwardImages.delete(image);
+      this.#letGo(transaction);
     }
   }
 }
@@ -228,22 +250,12 @@ export function retryDelay(retry: RetrySchedule, sends: number): number {
   return Math.min(retry.maxMs, retry.firstMs * 2 ** Math.min(sends - 1, 30));
 }
 
-function check(blob: Uint8Array): Transaction | TransactionError {
-  try {
-    const transaction = parseTransaction(blob);
-    return checkForRelay(transaction) ?? transaction;
-  } catch (error) {
-    if (error instanceof TransactionError) return error;
-    throw error;
-  }
-}
-
 function conflict(
-  transaction: Transaction,
+  { images: keyImages }: CheckedTransaction,
   images: ReadonlyMap<string, string>,
 ): string | undefined {
-  for (const image of transaction.keyImages) {
-    const id = images.get(hex(image));
+  for (const image of keyImages) {
+    const id = images.get(image);
     if (id !== undefined) return id;
   }
   return undefined;

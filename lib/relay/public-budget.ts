@@ -1,48 +1,6 @@
+import { type Arrival, arrivedBytes } from "./arrival.ts";
+import { Budget, type BudgetOptions } from "./budget.ts";
 import type { LinkId } from "./event.ts";
-
-/** How much may come, at once and in the long run. */
-export interface BudgetOptions {
-  /** Units that may come at once. */
-  readonly burst: number;
-  /** Units that are given back each second. */
-  readonly perSecond: number;
-}
-
-/**
- * What a peer may make us work: each link has one for bytes and one for messages, and so has the
- * zone for all of its guests, because another guest costs whoever wants to be one nothing.
- */
-export class Budget {
-  readonly #options: BudgetOptions;
-  #left: number;
-  #at: number;
-
-  /**
-   * @param options how much
-   * @param now milliseconds
-   */
-  constructor(options: BudgetOptions, now: number) {
-    this.#options = options;
-    this.#left = options.burst;
-    this.#at = now;
-  }
-
-  /**
-   * Takes from it.
-   *
-   * @param units how many
-   * @param now milliseconds
-   * @returns false where there is not so much left; nothing is taken then
-   */
-  take(units: number, now: number): boolean {
-    const { burst, perSecond } = this.#options;
-    this.#left = Math.min(burst, this.#left + (Math.max(0, now - this.#at) / 1_000) * perSecond);
-    this.#at = Math.max(this.#at, now);
-    if (units > this.#left) return false;
-    this.#left -= units;
-    return true;
-  }
-}
 
 /**
  * Bytes of one link. The main network makes some kilobytes of transactions a second, and a block of
@@ -64,7 +22,10 @@ interface LinkBudget {
   readonly isGuest: boolean;
 }
 
-/** The budgets of a zone's links, and of all its guests together. */
+/**
+ * What a peer may make us work: each link has one budget for bytes and one for messages, and so has
+ * the zone for all of its guests, because another guest costs whoever wants to be one nothing.
+ */
 export class LinkBudgets {
   readonly #links = new Map<LinkId, LinkBudget>();
   readonly #guestBytes: Budget;
@@ -115,18 +76,19 @@ export class LinkBudgets {
   }
 
   /**
-   * A message came.
+   * Counts what came.
    *
-   * @param link on which
-   * @param bytes its size
+   * @param arrival what, on which link
    * @param now milliseconds
    * @returns false where the link may not send so much
    */
-  spend(link: LinkId, bytes: number, now: number): boolean {
-    const budget = this.#links.get(link);
+  spend(arrival: Arrival, now: number): boolean {
+    const budget = this.#links.get(arrival.link);
     if (budget === undefined) return true;
-    if (!budget.bytes.take(bytes, now) || !budget.messages.take(1, now)) return false;
+    const bytes = arrivedBytes(arrival);
+    const messages = arrival.kind === "arriving" ? 0 : 1;
+    if (!budget.bytes.take(bytes, now) || !budget.messages.take(messages, now)) return false;
     if (!budget.isGuest) return true;
-    return this.#guestBytes.take(bytes, now) && this.#guestMessages.take(1, now);
+    return this.#guestBytes.take(bytes, now) && this.#guestMessages.take(messages, now);
   }
 }

@@ -1,14 +1,15 @@
 import { encodeMessage, type LevinMessage } from "../levin/frame.ts";
-import { LEVIN_HEADER_BYTES } from "../levin/header.ts";
 import type { PeerEntry } from "../monero/message.ts";
 import { uniform } from "../runtime/distribution.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
+import type { Arrival } from "./arrival.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import type { BookAnswer, LinkEvent, LinkId, ListedIn } from "./event.ts";
 import {
   type Link,
   linkEndAt,
   newLink,
+  nextSyncAt,
   TIMED_SYNC_ANSWER_MS_MAX,
   TIMED_SYNC_MS,
   unnamed,
@@ -113,11 +114,12 @@ export class PublicCore {
       case "closed":
         this.#forget(link, event.where, event.reason, now, event.where !== "local");
         return;
+      case "arriving":
       case "heard":
-        this.#heard(link, event.bytes ?? LEVIN_HEADER_BYTES, now);
+        this.#heard(link, event, now);
         return;
       case "message":
-        if (!this.#heard(link, LEVIN_HEADER_BYTES + event.message.payload.length, now)) return;
+        if (!this.#heard(link, event, now)) return;
         this.#hear(link, event.message, now);
     }
   }
@@ -200,11 +202,12 @@ export class PublicCore {
   }
 
   /** Counts what came; false where it was more than the link may send, and it is closed. */
-  #heard(link: Link<"public">, bytes: number, now: number): boolean {
-    if (!this.#budgets.spend(link.id, bytes, now)) {
+  #heard(link: Link<"public">, event: Arrival, now: number): boolean {
+    if (!this.#budgets.spend(event, now)) {
       this.#close(link, "peer", "it sends more than a peer may", now);
       return false;
     }
+    if (event.kind === "arriving") return true;
     link.heardAt = now;
     for (const id of link.unheard.splice(0)) this.#context.report({ kind: "confirmed", id });
     return true;
@@ -246,16 +249,17 @@ export class PublicCore {
   /** As in an anonymity zone: the link comes back with the chain state just learned. */
   #learn(link: Link<"public">, tuple: ChainTuple, now: number): void {
     const { target } = link;
-    if (!this.#chain.learn(link, tuple) || target === undefined) {
+    const isFirst = this.#chain.learn(link, tuple);
+    const isAsked = this.dialing.asked(link, now);
+    if (target === undefined || !(isFirst || isAsked)) {
       this.#becomeReady(link, now);
       return;
     }
-    this.#context.emit({
-      ...{ kind: "close", link: link.id },
-      reason: "connecting again with the chain state just learned",
-    });
+    const reason = isAsked ? "its peers are heard" : "connecting again with its chain state";
+    this.#context.emit({ kind: "close", link: link.id, reason });
     this.#remove(link.id);
     target.link = undefined;
+    if (isAsked) return;
     target.dialAt = now + uniform(this.#context.random, RELEARN_MS_MAX / 4, RELEARN_MS_MAX);
   }
 
@@ -264,7 +268,7 @@ export class PublicCore {
     link.phaseAt = now;
     this.#context.emit({ kind: "handshake-done", link: link.id });
     if (link.direction === "outbound") {
-      link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
+      this.#drawSync(link, now);
       this.#tell("Connected to a peer of the public zone.");
     }
     this.#reportStems(link);
@@ -342,9 +346,14 @@ export class PublicCore {
   }
 
   #sendTimedSync(link: Link<"public">, now: number): void {
-    link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
+    this.#drawSync(link, now);
     link.syncAnswerBy = now + TIMED_SYNC_ANSWER_MS_MAX;
     this.#say(link, timedSyncRequest(this.#claim(link)));
+  }
+
+  #drawSync(link: Link<"public">, now: number): void {
+    const { timedSyncMs = TIMED_SYNC_MS } = this.#options;
+    link.syncAt = nextSyncAt(timedSyncMs, this.#context.random, now);
   }
 
   #claim(link: Link<"public">): ChainTuple {

@@ -1,9 +1,6 @@
-import type { AnonymityZone } from "../address/zone.ts";
 import { drawEmbargo, type EmbargoSchedule, moneroEmbargo } from "../dandelion/embargo.ts";
-import type { EpochOptions } from "../dandelion/epoch.ts";
 import type { DandelionEffect, DandelionEvent } from "../dandelion/event.ts";
 import { DandelionRouter } from "../dandelion/router.ts";
-import { TransactionError } from "../monero/transaction-error.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import {
   Broadcast,
@@ -11,45 +8,25 @@ import {
   type BroadcastEvent,
   type BroadcastState,
 } from "./broadcast.ts";
+import type { CheckedTransaction } from "./checked-transaction.ts";
 import type { BookAnswer, LinkEvent, LinkId } from "./event.ts";
-import type { ForwardDelay } from "./forward-delay.ts";
 import { PublicCore } from "./public-core.ts";
-import type {
-  LocalOutcome,
-  PublicContext,
-  PublicOptions,
-  PublicOutcome,
-} from "./public-options.ts";
-import { SourceLedger, type SourceLink } from "./source-ledger.ts";
+import type { PublicOutcome } from "./public-options.ts";
+import type { PublicRelayContext, PublicRelayOptions } from "./public-relay-options.ts";
+import type { SourceLedger, SourceLink } from "./source-ledger.ts";
 import { TransactionShelf } from "./transaction-shelf.ts";
+import type { Copy, HiddenCopy } from "./verification-gate.ts";
 
-/** How passing on in public is set up. */
-export interface PublicRelayOptions {
-  readonly zone: PublicOptions;
-  /** The anonymity zones that are configured beside it. */
-  readonly anonymityZones: readonly AnonymityZone[];
-  /** @default moneroForwardDelay */
-  readonly forwardDelay?: ForwardDelay;
-  /** @default moneroDandelionEpoch */
-  readonly epoch?: EpochOptions;
-  /** @default moneroEmbargo */
-  readonly embargo?: EmbargoSchedule;
-}
-
-/** What passing on in public takes from the relay around it. */
-export interface PublicRelayContext extends Omit<PublicContext, "report"> {
-  /** The bytes of a wallet's transaction that the node holds. */
-  readonly localBlob: (id: string) => Uint8Array | undefined;
-  /** Told how a wallet's transaction does. */
-  readonly local: (outcome: LocalOutcome) => void;
-}
+export type { PublicRelayContext, PublicRelayOptions } from "./public-relay-options.ts";
 
 /** Transactions of others that are remembered as not out for certain. */
 const UNCERTAIN_MAX = 4_096;
 /** After it what a peer sends anew is told anew. @see monero `src/cryptonote_core/tx_pool.cpp`, `get_relay_delay` */
 const TELL_AGAIN_MS = 300_000;
-const BARRED_REASON = "others hung up when they were given what it sent";
-const BARRED_TEXT = `What one peer sends is not passed on for an hour: ${BARRED_REASON}.`;
+/** Why the link of a source is closed whose transactions cost others. */
+export const BARRED_REASON = "others hung up when they were given what it sent";
+/** The same for the log. */
+export const BARRED_TEXT = `What one peer sends is not passed on for an hour: ${BARRED_REASON}.`;
 /** What a wallet's transaction is told while no peer may be given it. */
 const HELD_REASON =
   "No peer of the public zone may be given it: none is connected whose chain is as long as the others'.";
@@ -62,7 +39,7 @@ export class PublicRelay {
   readonly core: PublicCore;
   readonly rules: Broadcast;
   readonly router: DandelionRouter;
-  readonly ledger = new SourceLedger();
+  readonly ledger: SourceLedger;
   readonly shelf = new TransactionShelf();
   readonly #context: PublicRelayContext;
   readonly #embargo: EmbargoSchedule;
@@ -83,6 +60,7 @@ export class PublicRelay {
     const { zone, anonymityZones, forwardDelay, epoch, embargo } = options;
     const { random } = context;
     this.#context = context;
+    this.ledger = context.ledger;
     this.#now = now;
     this.#embargo = embargo ?? moneroEmbargo;
     this.core = new PublicCore(
@@ -155,30 +133,49 @@ export class PublicRelay {
   }
 
   /**
-   * A peer of an anonymity zone sent a transaction, which was checked.
+   * A peer of an anonymity zone sent a transaction.
    *
-   * @param zone the zone
-   * @param link the peer's link
-   * @param blob the transaction's bytes
-   * @param fluff whether the peer says that it is public
+   * @param transaction read and checked
+   * @param copy how it came
    * @param now milliseconds
    */
-  heardHidden(
-    zone: AnonymityZone,
-    link: LinkId,
-    blob: Uint8Array,
-    fluff: boolean,
-    now: number,
-  ): void {
+  heardHidden(transaction: CheckedTransaction, copy: HiddenCopy, now: number): void {
     this.#now = now;
-    const id = this.#take(blob, { link, zone });
-    if (id === undefined) return;
-    this.#apply({ kind: "heard-hidden", id, zone, link, fluff });
+    const { id } = transaction;
+    if (!this.#take(transaction, copy)) return;
+    this.#apply({ kind: "heard-hidden", id, ...copy });
     // Its wallet sends it again: the links on which we told of it may have taken it with them.
     const toldAt = this.#unshown.get(id);
     if (toldAt === undefined || now - toldAt < TELL_AGAIN_MS) return;
     this.#unshown.set(id, now);
     this.#route({ kind: "again", id });
+  }
+
+  /**
+   * A peer of the public zone sent a transaction.
+   *
+   * @param transaction read and checked
+   * @param copy how it came
+   * @param now milliseconds
+   */
+  hear(transaction: CheckedTransaction, copy: Copy, now: number): void {
+    this.#now = now;
+    const { id } = transaction;
+    const { link, fluff, isChosen = false } = copy;
+    if (!this.#take(transaction, copy)) return;
+    // Nobody vouches for what he brought himself.
+    if (fluff && isChosen && this.ledger.sourceOf(id) !== link) {
+      this.ledger.vouch(id);
+      // Whoever shows it has it.
+      this.#withheld.delete(id);
+    }
+    if (fluff) this.#unshown.delete(id);
+    // A guest may have it from us; whom we dialed would not tell us what came from us.
+    const isWallets = this.#context.localBlob(id) !== undefined;
+    if (fluff && isChosen && isWallets) this.#context.local({ kind: "spread", id });
+    this.#apply({ kind: "heard-public", id, link, fluff });
+    // Where we were about to tell it to this very link nobody is left to tell, and it is public all the same.
+    if (fluff) this.rules.handle({ kind: "published", id }, now);
   }
 
   /**
@@ -273,48 +270,23 @@ export class PublicRelay {
   }
 
   #receive({ link, direction, blobs, fluff }: Extract<PublicOutcome, { kind: "received" }>): void {
+    const copy: Copy = { zone: "public", link, fluff, isChosen: direction === "outbound" };
     for (const blob of blobs) {
-      const id = this.#take(blob, { link, zone: "public", isChosen: direction === "outbound" });
-      if (id === undefined && !this.core.links.has(link)) return;
-      if (id === undefined) continue;
-      // Nobody vouches for what he brought himself.
-      if (fluff && direction === "outbound" && this.ledger.sourceOf(id) !== link) {
-        this.ledger.vouch(id);
-        // Whoever shows it has it.
-        this.#withheld.delete(id);
-      }
-      if (fluff) this.#unshown.delete(id);
-      if (fluff && this.#local.has(id)) this.#context.local({ kind: "spread", id });
-      this.#apply({ kind: "heard-public", id, link, fluff });
+      this.#context.screen(blob, copy);
+      if (!this.core.links.has(link)) return;
     }
   }
 
-  /**
-   * Reads a peer's transaction, and keeps it where it is new and its source may have it passed on.
-   * In public, who sends what is none is cut off; in an anonymity zone the relay has done that.
-   */
-  #take(blob: Uint8Array, from: SourceLink): string | undefined {
-    const { link, zone } = from;
-    try {
-      const { id, images } = this.shelf.read(blob);
-      const isKnown = this.ledger.sourceOf(id) !== undefined;
-      if (!this.ledger.take(id, from, this.#now)) return undefined;
-      const isKept =
-        this.#blob(id) !== undefined || this.shelf.put({ id, blob, images }, link, this.#now);
-      if (isKept) {
-        this.#resume(id);
-        return id;
-      }
-      if (!isKnown) this.ledger.forget(id);
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof TransactionError)) throw error;
-      if (zone === "public") {
-        const reason = `it sent a transaction that is none (${error.message})`;
-        this.core.closeLink(link, reason, this.#now);
-      }
-      return undefined;
-    }
+  /** Keeps a peer's transaction where it is new and its source may have it passed on. */
+  #take(transaction: CheckedTransaction, from: SourceLink): boolean {
+    const { id } = transaction;
+    const isKnown = this.ledger.sourceOf(id) !== undefined;
+    if (!this.ledger.take(id, from, this.#now)) return false;
+    const isKept =
+      this.#blob(id) !== undefined || this.shelf.put(transaction, from.link, this.#now);
+    if (isKept) this.#resume(id);
+    else if (!isKnown) this.ledger.forget(id);
+    return isKept;
   }
 
   #blob(id: string): Uint8Array | undefined {

@@ -102,9 +102,9 @@ export class PublicWallet {
         if (this.#spread.has(id)) return;
         this.#spread.add(id);
         transaction.dueAt = Number.POSITIVE_INFINITY;
-        if (transaction.sends === 0) transaction.sends = 1;
         transaction.giveUpAt = now + SPREAD_KEPT_MS;
-        this.#record(transaction);
+        // After a restart too nobody but its origin would tell of it again.
+        this.#context.emit({ kind: "forget", id });
     }
   }
 
@@ -127,7 +127,7 @@ export class PublicWallet {
    */
   standing({ id, sends, dueAt }: LocalTransaction): Standing {
     if (this.#spread.has(id)) return { kind: "public" };
-    if (sends > 0) return { kind: "sent", again: dueAt };
+    if (sends > 0) return { kind: "sent", again: dueAt, withoutNoise: true };
     const reason = this.#context.relay.heldReason(id);
     return { kind: "held", reason: reason ?? "It waits for a peer of the public zone." };
   }

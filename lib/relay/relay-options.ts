@@ -1,12 +1,10 @@
-import { FRAGMENTS_MAX, FRAME_BYTES } from "../levin/frame.ts";
-import { LEVIN_HEADER_BYTES } from "../levin/header.ts";
 import type { Network } from "../monero/network.ts";
 import type { EpochLength } from "../padding/noise-channel.ts";
 import type { NoiseSchedule } from "../padding/schedule.ts";
 import type { RandomSource } from "../runtime/random.ts";
+import type { checkTransaction } from "./checked-transaction.ts";
 import type { RestoredTransaction, RetrySchedule } from "./pool.ts";
 import type { PublicRelayOptions } from "./public-relay.ts";
-import { transactionNotify } from "./speech.ts";
 import type { ZoneOptions } from "./zone-options.ts";
 
 /** How a relay is set up. */
@@ -20,21 +18,27 @@ export interface RelayOptions {
    */
   readonly public?: Omit<PublicRelayOptions, "anonymityZones">;
   readonly random: RandomSource;
+  /**
+   * Chance for what depends on transactions: drawn from `random`, it would move what must not.
+   * @default random
+   */
+  readonly aside?: RandomSource;
   /** @default moneroSchedule */
   readonly schedule?: NoiseSchedule;
   /** @default moneroNoiseEpoch */
   readonly epoch?: EpochLength;
   /** @default moneroRetry */
   readonly retry?: RetrySchedule;
-  /** Local transactions of an earlier run; all of them are due at once. */
+  /**
+   * Reads what peers send. A simulation of many nodes reads each transaction once for all of them.
+   * @default checkTransaction
+   */
+  readonly check?: typeof checkTransaction;
+  /**
+   * Whether a trusted daemon judges what peers send before anything is done with it.
+   * @default false
+   */
+  readonly verifies?: boolean;
+  /** Local transactions of an earlier run. */
   readonly restored?: readonly RestoredTransaction[];
-}
-
-/** The longest transaction that fits into the fragments of one message on a noise channel. */
-export function transactionBytesMax(): number {
-  const sample = 1_000;
-  const overhead = transactionNotify(new Uint8Array(sample)).payload.length - sample;
-  const capacity = FRAGMENTS_MAX * (FRAME_BYTES - LEVIN_HEADER_BYTES) - LEVIN_HEADER_BYTES;
-  // A blob of over 16,383 bytes takes two more bytes for its length than the sample.
-  return capacity - overhead - 2;
 }

@@ -16,7 +16,9 @@ import {
   sendRawTransaction,
 } from "./rpc-answer.ts";
 import { readBody } from "./rpc-body.ts";
+import { forgetTransaction } from "./rpc-forget.ts";
 import { relayStatus } from "./status.ts";
+import type { Verifier } from "./verifier.ts";
 
 /** How the RPC server is set up. */
 export interface RpcOptions {
@@ -29,6 +31,8 @@ export interface RpcOptions {
   readonly clock: Clock;
   /** Answers what a wallet reads, with the chain of a remote daemon. */
   readonly gateway?: DaemonGateway | undefined;
+  /** Judges what peers send. */
+  readonly verifier?: Verifier | undefined;
 }
 
 /** A request's body: the largest transaction in hexadecimal, and room for the JSON around it. */
@@ -43,6 +47,7 @@ const ownPaths: ReadonlySet<string> = new Set([
   "/send_raw_transaction",
   "/sendrawtransaction",
   "/status",
+  "/forget",
 ]);
 
 /**
@@ -169,7 +174,7 @@ export class RpcServer {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const path = pathOf(request);
-    const { driver, network, schedule, clock, gateway } = this.#options;
+    const { driver, network, clock } = this.#options;
     switch (path) {
       case "/send_raw_transaction":
       case "/sendrawtransaction":
@@ -185,20 +190,18 @@ export class RpcServer {
         return ok(getInfo(driver.core, network));
       case "/json_rpc":
         return this.#withBody(request, (body) => this.#jsonRpc(body));
+      case "/forget":
+        return await this.#forget(request);
       case "/status":
         // Peers, transactions and the ticks to come are the user's own to know.
         if (!isFromThisMachine(request.socket)) {
           return failure(403, "/status is answered to programs on the node's own machine only.");
         }
-        driver.core.pool.expire(clock.unixMs());
-        return ok({
-          ...relayStatus(driver, network, schedule, clock.now()),
-          ...(gateway === undefined ? {} : { daemon: gateway.status }),
-        });
+        return ok(this.#status());
     }
     return failure(
       404,
-      `${path} is not served: this node has /send_raw_transaction, /get_transaction_pool_hashes, /get_info, /get_height, /json_rpc and /status.`,
+      `${path} is not served: this node has /send_raw_transaction, /get_transaction_pool_hashes, /get_info, /get_height, /json_rpc, /status and /forget.`,
     );
   }
 
@@ -218,9 +221,34 @@ export class RpcServer {
     }
   }
 
+  #status(): JsonObject {
+    const { driver, network, schedule, clock, gateway, verifier } = this.#options;
+    const { pool, intake } = driver.core;
+    pool.expire(clock.unixMs());
+    const waiting = intake.gate?.size ?? { count: 0, bytes: 0 };
+    return {
+      ...relayStatus(driver, network, schedule, clock.now()),
+      ...(gateway && { daemon: gateway.status }),
+      ...(verifier && {
+        verifier: { ...verifier.status, waiting: waiting.count, waiting_bytes: waiting.bytes },
+      }),
+    };
+  }
+
+  async #forget(request: IncomingMessage): Promise<Answer> {
+    if (request.method !== "POST") return failure(405, "/forget takes a POST request.");
+    if (!isFromThisMachine(request.socket)) {
+      return failure(403, "/forget is for programs on the node's own machine only.");
+    }
+    const bad = failure(400, "/forget needs the transaction's id, 64 lower-case digits, in id.");
+    const { driver } = this.#options;
+    return await this.#withBody(request, (body) => forgetTransaction(driver, body), bad);
+  }
+
   async #withBody(
     request: IncomingMessage,
-    answer: (body: JsonObject) => JsonObject,
+    answer: (body: JsonObject) => JsonObject | undefined,
+    otherwise: Answer = failure(400, "The request's body is not what is asked for."),
   ): Promise<Answer> {
     const bytes = await readBody(request, BODY_BYTES_MAX, this.#options.clock);
     if (bytes === undefined) {
@@ -237,7 +265,8 @@ export class RpcServer {
       return failure(400, "The request's body is not JSON.");
     }
     if (!isJsonObject(body)) return failure(400, "The request's body is not a JSON object.");
-    return ok(answer(body));
+    const found = answer(body);
+    return found === undefined ? otherwise : ok(found);
   }
 }
 

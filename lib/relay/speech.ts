@@ -1,6 +1,7 @@
 import type { AnonymityZone } from "../address/zone.ts";
 import { LevinError } from "../levin/error.ts";
-import type { LevinMessage } from "../levin/frame.ts";
+import { FRAGMENTS_MAX, FRAME_BYTES, type LevinMessage } from "../levin/frame.ts";
+import { LEVIN_HEADER_BYTES } from "../levin/header.ts";
 import {
   COMMAND,
   decodeHandshakeRequest,
@@ -217,4 +218,13 @@ export function unknownCommand(command: number): LevinMessage {
 export function transactionNotify(blob: Uint8Array): LevinMessage {
   const payload = encodeNewTransactions({ txs: [blob], fluff: false, padding: new Uint8Array() });
   return { kind: "notify", command: COMMAND.NEW_TRANSACTIONS, returnCode: 0, payload };
+}
+
+/** The longest transaction that fits into the fragments of one message on a noise channel. */
+export function transactionBytesMax(): number {
+  const sample = 1_000;
+  const overhead = transactionNotify(new Uint8Array(sample)).payload.length - sample;
+  const capacity = FRAGMENTS_MAX * (FRAME_BYTES - LEVIN_HEADER_BYTES) - LEVIN_HEADER_BYTES;
+  // A blob of over 16,383 bytes takes two more bytes for its length than the sample.
+  return capacity - overhead - 2;
 }

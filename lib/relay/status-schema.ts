@@ -13,6 +13,7 @@ const peer = z.looseObject({
   next_dial_in_ms: whenOrNull,
   height: z.string().nullable(),
   timed_syncs: count,
+  announces: z.boolean(),
   bytes_in: count,
   bytes_out: count,
 });
@@ -22,6 +23,7 @@ const channel = z.looseObject({
   next_frame_in_ms: whenOrNull,
   epoch_ends_in_ms: whenOrNull,
   queued_frames: count,
+  stream: z.enum(["fresh", "warm", "used"]).nullable(),
 });
 
 const zone = z.looseObject({
@@ -29,6 +31,7 @@ const zone = z.looseObject({
   height: z.string().nullable(),
   peers: z.array(peer),
   channels: z.array(channel),
+  noise: z.enum(["on", "silent"]).nullable(),
   noise_bytes_per_second: count,
   sent_at_ticks: z.looseObject({
     noise_bytes: count,
@@ -38,6 +41,13 @@ const zone = z.looseObject({
   bytes_in: count,
   bytes_out: count,
   outbound_max: count,
+  forwards_waiting: count,
+  guests: z
+    .looseObject({
+      ...{ here: count, strangers: count, refused: count },
+      ...{ displaced: count, overspent: count },
+    })
+    .nullable(),
   book: z
     .looseObject({ anchor: count, white: count, gray: count, banned: count, backed_off: count })
     .nullable(),
@@ -63,6 +73,18 @@ const daemon = z.looseObject({
   trouble: z.string().nullable(),
 });
 
+const verifier = z.looseObject({
+  daemon: z.string(),
+  tls: z.boolean().nullable(),
+  good: count,
+  refused: count,
+  bad: count,
+  unanswered: count,
+  waiting: count,
+  waiting_bytes: count,
+  trouble: z.string().nullable(),
+});
+
 /**
  * What `/status` answers, for those who read it: fields that are not named here are kept, since a
  * later version may tell more.
@@ -82,7 +104,21 @@ export const nodeStatusSchema = z.looseObject({
     })
     .nullable(),
   daemon: daemon.optional(),
+  verifier: verifier.optional(),
 });
 
 /** A node's status as it was read from its RPC. */
 export type ReadStatus = z.output<typeof nodeStatusSchema>;
+
+/**
+ * The JSON Schema of a node's status (draft 2020-12).
+ *
+ * @returns a document ready to be written
+ */
+export function nodeStatusJsonSchema(): Record<string, unknown> {
+  return {
+    $id: `${NODE_STATUS_SCHEMA}.schema.json`,
+    title: "anonctl node status",
+    ...z.toJSONSchema(nodeStatusSchema),
+  };
+}

@@ -6,7 +6,9 @@ import type { DialTarget } from "./dial-target.ts";
 import type { RelayDriver } from "./driver.ts";
 import type { PublicCore } from "./public-core.ts";
 import type { Standing } from "./standing.ts";
+import type { StreamState } from "./stream-use.ts";
 import type { ZoneCore } from "./zone-core.ts";
+import type { ZoneDialing } from "./zone-dialing.ts";
 
 /** The name of the form in which a node tells of itself. */
 export const NODE_STATUS_SCHEMA = "anonctl.node.status.v1";
@@ -43,6 +45,8 @@ export interface ZoneStatus {
   readonly height: string | null;
   readonly peers: readonly PeerStatus[];
   readonly channels: readonly ChannelStatus[];
+  /** Whether frames leave at every tick; null in the public zone, which has none. */
+  readonly noise: "on" | "silent" | null;
   readonly noise_bytes_per_second: number;
   /** What left at ticks since the node started, by what the frames held. */
   readonly sent_at_ticks: SentStatus;
@@ -50,8 +54,24 @@ export interface ZoneStatus {
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly outbound_max: number;
+  /** Peers' transactions that wait for a stream of the same zone. */
+  readonly forwards_waiting: number;
+  /** Who came to the zone's hidden service; null in the public zone. */
+  readonly guests: GuestsStatus | null;
   /** What the zone's peer book holds; null where it is not used. */
   readonly book: BookStatus | null;
+}
+
+/** Inbound links of an anonymity zone. */
+export interface GuestsStatus {
+  readonly here: number;
+  /** Those among them that have not shaken hands. */
+  readonly strangers: number;
+  /** Since the node started: those that found no place, strangers that had to leave theirs, */
+  readonly refused: number;
+  readonly displaced: number;
+  /** and links that were closed because they sent more than they may. */
+  readonly overspent: number;
 }
 
 /** Bytes of noise frames, of timed syncs and the like, and of transactions. */
@@ -83,6 +103,8 @@ export interface PeerStatus {
   readonly next_dial_in_ms: number | null;
   readonly height: string | null;
   readonly timed_syncs: number;
+  /** Whether it is there to tell our address, and carries no transaction. */
+  readonly announces: boolean;
   readonly bytes_in: number;
   readonly bytes_out: number;
 }
@@ -94,6 +116,8 @@ export interface ChannelStatus {
   /** When it may move to another link. */
   readonly epoch_ends_in_ms: number | null;
   readonly queued_frames: number;
+  /** What may become of its stream; null without one. */
+  readonly stream: StreamState | null;
 }
 
 /** One transaction that the node holds. */
@@ -150,6 +174,7 @@ function zoneStatus(
       epoch_ends_in_ms:
         channel.epochEndsAt === undefined ? null : msUntil(channel.epochEndsAt, now),
       queued_frames: channel.queuedFrames,
+      stream: zone.channels.streamState(channel) ?? null,
     };
   });
   const [first] = zone.channels.channels;
@@ -157,13 +182,18 @@ function zoneStatus(
   return {
     zone: zone.zone,
     height: zone.tuple === undefined ? null : String(zone.tuple.currentHeight),
-    peers: [...linkStatus(zone, driver), ...waitingStatus(zone, now)],
+    peers: [...linkStatus(zone, driver), ...waitingStatus(zone.dialing, now)],
     channels,
-    noise_bytes_per_second: Math.round(perChannel * zone.channels.seated),
+    noise: zone.channels.isSilent ? "silent" : "on",
+    noise_bytes_per_second: zone.channels.isSilent
+      ? 0
+      : Math.round(perChannel * zone.channels.seated),
     sent_at_ticks: sentStatus(zone),
     bytes_in: driver.sums.of(zone.zone).bytesIn,
     bytes_out: driver.sums.of(zone.zone).bytesOut,
     outbound_max: zone.dialing.outboundMax,
+    forwards_waiting: zone.forwarding?.size ?? 0,
+    guests: guestsStatus(zone),
     book: bookStatus(zone, driver),
   };
 }
@@ -179,13 +209,21 @@ function publicStatus(driver: RelayDriver, now: number): ZoneStatus[] {
       height: zone.tuple === undefined ? null : String(zone.tuple.currentHeight),
       peers: [...linkStatus(zone, driver), ...waitingStatus(zone.dialing, now)],
       channels: [],
+      noise: null,
       noise_bytes_per_second: 0,
       sent_at_ticks: { noise_bytes: 0, control_bytes: 0, payload_bytes: 0 },
       ...{ bytes_in: bytesIn, bytes_out: bytesOut },
       outbound_max: zone.dialing.outboundMax,
+      forwards_waiting: 0,
+      guests: null,
       book: bookStatus(zone, driver),
     },
   ];
+}
+
+function guestsStatus({ inbound }: ZoneCore): GuestsStatus {
+  const { guests: here, strangers, refused, displaced, overspent } = inbound;
+  return { here, strangers, refused, displaced, overspent };
 }
 
 function sentStatus({ channels }: ZoneCore): SentStatus {
@@ -214,6 +252,10 @@ function msUntil(at: number, now: number): number {
   return Math.max(0, Math.round(at - now));
 }
 
+function msUntilOrNull(at: number | undefined, now: number): number | null {
+  return at === undefined ? null : msUntil(at, now);
+}
+
 function linkStatus(zone: AnyZone, driver: RelayDriver): PeerStatus[] {
   return [...zone.links.values()].map((link) => {
     const traffic = driver.traffic(link.id);
@@ -226,17 +268,15 @@ function linkStatus(zone: AnyZone, driver: RelayDriver): PeerStatus[] {
       next_dial_in_ms: null,
       height: link.peerTuple === undefined ? null : String(link.peerTuple.currentHeight),
       timed_syncs: link.syncs,
+      announces: link.announces,
       bytes_in: traffic?.bytesIn ?? 0,
       bytes_out: traffic?.bytesOut ?? 0,
     };
   });
 }
 
-function waitingStatus(
-  zone: Pick<ZoneCore, "targets"> | PublicCore["dialing"],
-  now: number,
-): PeerStatus[] {
-  return zone.targets
+function waitingStatus<Z extends Zone>(dialing: ZoneDialing<Z>, now: number): PeerStatus[] {
+  return dialing.targets
     .filter((target) => target.link === undefined)
     .map((target) => ({
       direction: "outbound",
@@ -244,9 +284,10 @@ function waitingStatus(
       origin: target.kind,
       state: "waiting",
       trouble: target.trouble ?? null,
-      next_dial_in_ms: msUntil(target.dialAt, now),
+      next_dial_in_ms: msUntilOrNull(dialing.dialAtOf(target), now),
       height: null,
       timed_syncs: 0,
+      announces: false,
       bytes_in: 0,
       bytes_out: 0,
     }));
@@ -267,16 +308,33 @@ function localStatus(core: RelayCore, now: number): TransactionStatus[] {
   });
 }
 
+const forwardDeliveries = { waiting: "held", queued: "queued", left: "sent" } as const;
+const zoneWords = {
+  waiting: "it waits for a stream to other peers of the zone",
+  queued: "it leaves to another peer of the zone at the next ticks",
+  left: "it went on to another peer of the zone",
+} as const;
+
 function forwardStatus(core: RelayCore): TransactionStatus[] {
-  return [...core.pool.forward].map((transaction) => ({
-    id: transaction.id,
-    state: "forward",
-    origin: transaction.zone,
-    delivery: "held",
-    reason: `A peer of the ${transaction.zone} zone sent it; ${forwardWords(core, transaction.id)}.`,
-    sends: 0,
-    received_unix_ms: Math.round(transaction.receivedUnixMs),
-  }));
+  return [...core.pool.forward].map(({ id, zone: origin, receivedUnixMs }) => {
+    const forwarding = core.zones.find(({ zone }) => zone === origin)?.forwarding;
+    const inZone = forwarding?.standing(id);
+    const inPublic = publicWords(core, id, forwarding !== undefined);
+    const ofZone = inZone === undefined ? "it is not passed on" : zoneWords[inZone];
+    const words = forwarding === undefined ? inPublic : [ofZone, ...inPublic];
+    return {
+      ...{ id, state: "forward", origin },
+      delivery: inZone === undefined ? "held" : forwardDeliveries[inZone],
+      reason: `A peer of the ${origin} zone sent it; ${words.join(", and ")}.`,
+      sends: inZone === "left" ? 1 : 0,
+      received_unix_ms: Math.round(receivedUnixMs),
+    };
+  });
+}
+
+function publicWords(core: RelayCore, id: string, goesOnInZone: boolean): string[] {
+  if (core.publicRelay === undefined && goesOnInZone) return [];
+  return [forwardWords(core, id)];
 }
 
 function forwardWords({ publicRelay }: RelayCore, id: string): string {
@@ -308,10 +366,10 @@ export function standingWords(standing: Standing, now: number): string {
     case "public":
       return "It is public: a peer of the public zone told of it.";
     case "queued":
-      return `It leaves at the next ticks of ${standing.channels} noise channel${standing.channels === 1 ? "" : "s"}.`;
+      return `It leaves at the next ticks of ${standing.channels} ${standing.withoutNoise ? "silent" : "noise"} channel${standing.channels === 1 ? "" : "s"}.`;
     case "sent": {
       const minutes = Math.max(1, Math.round((standing.again - now) / 60_000));
-      return `It has left in noise frames; in case that was lost it leaves again in ${minutes} min, and for up to three days.`;
+      return `It has left${standing.withoutNoise ? "" : " in noise frames"}; in case that was lost it leaves again in ${minutes} min, and for up to three days.`;
     }
   }
 }

@@ -2,9 +2,42 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Zone } from "../address/zone.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import { RelayError } from "./error.ts";
+import type { RelayEffect } from "./event.ts";
 import type { RestoredTransaction } from "./pool.ts";
+
+/** How far a transaction has got. */
+export interface Sending {
+  /** How many times it has left; 1 or more. */
+  readonly sends: number;
+  /**
+   * When a peer was heard behind it, in milliseconds since the Unix epoch, where one was; the first
+   * is kept.
+   */
+  readonly confirmedUnixMs?: number;
+  /** When it is sent again, in milliseconds since the Unix epoch; at once where that is not known. */
+  readonly againUnixMs?: number;
+}
+
+/**
+ * What is to be kept of a transaction that got on.
+ *
+ * @param effect what the core says of it, on its clock
+ * @param clock the core's
+ */
+export function sendingOf(
+  { sends, confirmed, again }: Extract<RelayEffect, { kind: "record" }>,
+  clock: Clock,
+): Sending {
+  const unixMs = clock.unixMs();
+  return {
+    sends,
+    ...(confirmed ? { confirmedUnixMs: unixMs } : {}),
+    ...(again === undefined ? {} : { againUnixMs: unixMs + again - clock.now() }),
+  };
+}
 
 /** The file in the data directory. */
 export const STORE_FILE = "relay.sqlite";
@@ -56,7 +89,7 @@ export class RelayStore {
   }
 
   /**
-   * Keeps a transaction that a wallet submitted.
+   * Keeps a transaction that a wallet submitted. One that a full disk did not let go of begins anew.
    *
    * @param id its id, 64 hexadecimal digits
    * @param blob its bytes
@@ -67,28 +100,26 @@ export class RelayStore {
     this.#write("keep a transaction", () =>
       this.#database
         .prepare(
-          "INSERT INTO local_transaction (id, blob, received_unix_ms, sends) VALUES (?, ?, ?, 0)",
+          "INSERT OR REPLACE INTO local_transaction (id, blob, received_unix_ms, sends) VALUES (?, ?, ?, 0)",
         )
         .run(id, blob, Math.round(receivedUnixMs)),
     );
   }
 
   /**
-   * Records how many times a transaction has left.
+   * Records that a transaction has left.
    *
    * @param id its id
-   * @param sends 1 or more
-   * @param confirmedUnixMs when a peer was heard behind it, in milliseconds since the Unix epoch,
-   *   where one was; the first is kept
+   * @param sending how often, and when again
    * @throws RelayError `store-failed`
    */
-  recordSends(id: string, sends: number, confirmedUnixMs?: number): void {
+  recordSends(id: string, { sends, confirmedUnixMs, againUnixMs }: Sending): void {
     this.#write("record a transaction's leaving", () =>
       this.#database
         .prepare(
-          "UPDATE local_transaction SET sends = ?, confirmed_unix_ms = COALESCE(confirmed_unix_ms, ?) WHERE id = ?",
+          "UPDATE local_transaction SET sends = ?, again_unix_ms = ?, confirmed_unix_ms = COALESCE(confirmed_unix_ms, ?) WHERE id = ?",
         )
-        .run(sends, confirmedUnixMs === undefined ? null : Math.round(confirmedUnixMs), id),
+        .run(sends, wholeOrNull(againUnixMs), wholeOrNull(confirmedUnixMs), id),
     );
   }
 
@@ -108,13 +139,16 @@ export class RelayStore {
    * The transactions that an earlier run kept, oldest first.
    *
    * @param unixMs now, in milliseconds since the Unix epoch
+   * @throws RelayError `data-dir` where they can't be read
    */
   transactions(unixMs: number): RestoredTransaction[] {
-    const rows = this.#database
-      .prepare(
-        "SELECT blob, received_unix_ms, confirmed_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
-      )
-      .all();
+    const rows = this.#read(() =>
+      this.#database
+        .prepare(
+          "SELECT blob, received_unix_ms, confirmed_unix_ms, again_unix_ms, sends FROM local_transaction ORDER BY received_unix_ms, id",
+        )
+        .all(),
+    );
     return rows.map((row) => ({
       blob: bytesOf(row["blob"]),
       receivedUnixMs: Number(row["received_unix_ms"]),
@@ -123,6 +157,9 @@ export class RelayStore {
       ...(row["confirmed_unix_ms"] === null
         ? {}
         : { ageMs: Math.max(0, unixMs - Number(row["confirmed_unix_ms"])) }),
+      ...(row["again_unix_ms"] === null
+        ? {}
+        : { againInMs: Math.max(0, Number(row["again_unix_ms"]) - unixMs) }),
     }));
   }
 
@@ -152,13 +189,16 @@ export class RelayStore {
    * What a zone's peers said of the chain in an earlier run.
    *
    * @param zone the zone
+   * @throws RelayError `data-dir` where it can't be read
    */
   tuple(zone: Zone): ChainTuple | undefined {
-    const row = this.#database.prepare("SELECT * FROM chain_tuple WHERE zone = ?").get(zone);
+    const row = this.#read(() =>
+      this.#database.prepare("SELECT * FROM chain_tuple WHERE zone = ?").get(zone),
+    );
     if (row === undefined) return undefined;
     return {
-      currentHeight: BigInt(String(row["height"])),
-      cumulativeDifficulty: BigInt(String(row["difficulty"])),
+      currentHeight: wholeOf(row["height"]),
+      cumulativeDifficulty: wholeOf(row["difficulty"]),
       topId: bytesOf(row["top_id"]),
       topVersion: Number(row["top_version"]),
       pruningSeed: Number(row["pruning_seed"]),
@@ -168,6 +208,19 @@ export class RelayStore {
   /** Closes the file; the store is of no use afterwards. */
   close(): void {
     this.#database.close();
+  }
+
+  #read<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (cause) {
+      throw new RelayError(
+        "data-dir",
+        "local",
+        `The node could not read its store (${reasonOf(cause)}); check the disk of --data-dir, or move ${STORE_FILE} away.`,
+        { cause },
+      );
+    }
   }
 
   #write(what: string, run: () => void): void {
@@ -203,6 +256,7 @@ function prepare(database: DatabaseSync, directory: string, network: string): vo
     ) STRICT;
     COMMIT;
   `);
+  addColumn(database, "again_unix_ms");
   const put = database.prepare("INSERT OR IGNORE INTO meta VALUES (?, ?)");
   put.run("version", String(STORE_VERSION));
   put.run("network", network);
@@ -223,6 +277,17 @@ function prepare(database: DatabaseSync, directory: string, network: string): vo
       `${directory} belongs to ${found}, not ${network}; give another --data-dir.`,
     );
   }
+}
+
+/** A store of an earlier version lacks it; that version passes over it, should it come back. */
+function addColumn(database: DatabaseSync, name: string): void {
+  const columns = database.prepare("PRAGMA table_info(local_transaction)").all();
+  if (columns.some((column) => column["name"] === name)) return;
+  database.exec(`ALTER TABLE local_transaction ADD COLUMN ${name} INTEGER`);
+}
+
+function wholeOrNull(number: number | undefined): number | null {
+  return number === undefined ? null : Math.round(number);
 }
 
 function openingFault(directory: string, cause: unknown): RelayError {
@@ -248,5 +313,16 @@ function reasonOf(error: unknown): string {
 
 function bytesOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new RelayError("data-dir", "local", "The node's store holds a damaged row; move it away.");
+  throw damaged();
+}
+
+function wholeOf(value: unknown): bigint {
+  const text = String(value);
+  if (/^[0-9]{1,39}$/.test(text)) return BigInt(text);
+  throw damaged();
+}
+
+function damaged(): RelayError {
+  const words = `The node's store holds a damaged row; move ${STORE_FILE} away.`;
+  return new RelayError("data-dir", "local", words);
 }

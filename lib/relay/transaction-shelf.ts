@@ -1,6 +1,4 @@
-import { parseTransaction } from "../monero/transaction.ts";
-import { checkForRelay } from "../monero/transaction-check.ts";
-import { TransactionError } from "../monero/transaction-error.ts";
+import type { CheckedTransaction } from "./checked-transaction.ts";
 import type { LinkId } from "./event.ts";
 
 /** Bytes of peers' transactions that are kept to be passed on: some hours' of the main network. */
@@ -9,12 +7,6 @@ export const SHELF_BYTES_MAX = 33_554_432;
 export const SHELF_LINK_BYTES_MAX = 4_194_304;
 /** How long they are kept once nothing waits for them: longer than any batch collects. */
 export const SHELF_MS = 1_800_000;
-
-/** A transaction that a peer sent, checked as far as can be without the chain. */
-export interface ShelvedTransaction {
-  readonly id: string;
-  readonly blob: Uint8Array;
-}
 
 interface Shelved {
   readonly blob: Uint8Array;
@@ -46,33 +38,14 @@ export class TransactionShelf {
   }
 
   /**
-   * Reads what a peer sent.
-   *
-   * @param blob its bytes
-   * @returns the transaction's id and key images, in hexadecimal
-   * @throws TransactionError when it is none, or none that may be passed on
-   */
-  read(blob: Uint8Array): { readonly id: string; readonly images: readonly string[] } {
-    const transaction = parseTransaction(blob);
-    const fault = checkForRelay(transaction);
-    if (fault instanceof TransactionError) throw fault;
-    return { id: hex(transaction.id), images: transaction.keyImages.map(hex) };
-  }
-
-  /**
    * Keeps a transaction.
    *
-   * @param transaction as `read` has it, with its bytes
+   * @param transaction read and checked
    * @param link whom it came from
    * @param now milliseconds
    * @returns false where there is no room, or another spends the same
    */
-  put(
-    transaction: { readonly id: string; readonly images: readonly string[] } & ShelvedTransaction,
-    link: LinkId,
-    now: number,
-  ): boolean {
-    const { id, blob, images } = transaction;
+  put({ id, blob, images }: CheckedTransaction, link: LinkId, now: number): boolean {
     if (this.#shelved.has(id)) return true;
     if (images.some((image) => this.#images.has(image))) return false;
     const ofLink = this.#byLink.get(link) ?? 0;
@@ -117,8 +90,4 @@ export class TransactionShelf {
     if (left > 0) this.#byLink.set(link, left);
     else this.#byLink.delete(link);
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }

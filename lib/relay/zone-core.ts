@@ -1,32 +1,28 @@
 import type { AnonymityZone } from "../address/zone.ts";
-import { encodeMessage, FRAME_BYTES, framesOf, type LevinMessage } from "../levin/frame.ts";
-import type { PeerEntry } from "../monero/message.ts";
-import { uniform } from "../runtime/distribution.ts";
+import { FRAME_BYTES, framesOf } from "../levin/frame.ts";
 import type { FaultPlace } from "../runtime/fault.ts";
-import { type ZoneProfile, zoneProfiles } from "../zone/profile.ts";
+import type { Arrival } from "./arrival.ts";
 import type { ChainTuple } from "./chain-tuple.ts";
 import { ChannelGroup } from "./channel-group.ts";
-import type { DialTarget } from "./dial-target.ts";
-import type { BookAnswer, LinkEvent, LinkId, ListedIn } from "./event.ts";
-import {
-  type Link,
-  linkEndAt,
-  linkWakeAt,
-  newLink,
-  TIMED_SYNC_ANSWER_MS_MAX,
-  TIMED_SYNC_MS,
-  unnamed,
-} from "./link.ts";
-import { listRequest, listWithoutBook, timedSyncInAFrame } from "./peer-list.ts";
+import { type DialTarget, newTarget } from "./dial-target.ts";
+import type { BookAnswer, LinkEvent, LinkId } from "./event.ts";
+import { InboundBudget, type InboundCounts } from "./inbound-budget.ts";
+import { type Link, linkEndAt, linkWakeAt, NO_HANDSHAKE, newLink, unnamed } from "./link.ts";
 import * as speech from "./speech.ts";
+import { carryingMax, ZoneAnnouncing } from "./zone-announcing.ts";
 import { ZoneChain } from "./zone-chain.ts";
+import { ZoneConversation } from "./zone-conversation.ts";
+import { ZoneDeliveries } from "./zone-deliveries.ts";
 import { ZoneDialing } from "./zone-dialing.ts";
+import { ZoneForwarding } from "./zone-forwarding.ts";
 import type { ZoneContext, ZoneOptions } from "./zone-options.ts";
+import { ZoneSeats } from "./zone-seats.ts";
+import { ZoneVoice } from "./zone-voice.ts";
 
 export type { ZoneContext, ZoneOptions } from "./zone-options.ts";
 
-/** Wait before the second connection of a cold start, which shows the chain state just learned. */
-const RELEARN_MS_MAX = 1_000;
+/** monerod keeps two channels a zone. @see monero `CRYPTONOTE_NOISE_CHANNELS` */
+export const NOISE_CHANNELS = 2;
 
 /**
  * One zone of the relay: its own peers, links, chain tuple and noise channels. Two zones share
@@ -37,12 +33,15 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   readonly links = new Map<LinkId, Link<Z>>();
   readonly channels: ChannelGroup;
   readonly dialing: ZoneDialing<Z>;
-  readonly #options: ZoneOptions<Z>;
+  /** What goes on from peer to peer of the zone; undefined where nothing does. */
+  readonly forwarding: ZoneForwarding | undefined;
   readonly #context: ZoneContext;
-  readonly #profile: ZoneProfile;
   readonly #chain: ZoneChain<Z>;
-  /** Transactions whose last frame has left since `wake` was last called, one entry a channel. */
-  readonly #left: { readonly id: string; readonly link: LinkId }[] = [];
+  readonly #conversation: ZoneConversation<Z>;
+  readonly #seats: ZoneSeats<Z>;
+  readonly #deliveries: ZoneDeliveries<Z>;
+  readonly #announcing: ZoneAnnouncing<Z>;
+  readonly #inbound: InboundBudget;
 
   /**
    * @param options the zone's own settings
@@ -51,10 +50,18 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    */
   constructor(options: ZoneOptions<Z>, context: ZoneContext, now: number) {
     this.zone = options.zone;
-    this.channels = new ChannelGroup({ ...context.channels, random: context.random });
-    this.#options = options;
+    const { channels = NOISE_CHANNELS, noise = "on", streamReuse = "refuse" } = options;
+    this.channels = new ChannelGroup({
+      ...context.channels,
+      random: context.random,
+      count: channels === "all" ? carryingMax(options) : channels,
+      isSilent: noise === "silent",
+      rotates: streamReuse === "refuse",
+    });
+    const voice = new ZoneVoice(this.channels, context.emit);
+    this.#deliveries = new ZoneDeliveries(this.links, context.report);
+    this.forwarding = options.forwardsInZone === true ? new ZoneForwarding() : undefined;
     this.#context = context;
-    this.#profile = zoneProfiles[options.zone];
     const links = (): Iterable<Link<Z>> => this.links.values();
     this.#chain = new ZoneChain({
       genesisId: context.network.genesisId,
@@ -64,6 +71,18 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     });
     const { random, emit } = context;
     this.dialing = new ZoneDialing({ zone: options, random, links, emit }, now);
+    this.#seats = new ZoneSeats(this, voice, context, (link) => this.#inbound.leave(link));
+    this.#announcing = new ZoneAnnouncing({ zone: options, random, links });
+    this.#inbound = new InboundBudget(options.inboundMax, now, options.inboundLimits);
+    this.#conversation = new ZoneConversation(options, context, {
+      ...{ chain: this.#chain, voice, dialing: this.dialing, announcing: this.#announcing },
+      inbound: this.#inbound,
+      ends: {
+        close: (link, reason, at) => this.#close(link, "peer", reason, at),
+        again: (link, reason, at) => this.#drop(link, reason, at),
+        ready: (at) => this.#seats.settle(at),
+      },
+    });
   }
 
   /** Peers that are dialed or linked: those that the user gave first, then those that were found. */
@@ -78,23 +97,32 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
 
   /** When `wake` wants to be called; infinite when nothing is due. */
   get wakeAt(): number {
-    let at = Math.min(this.channels.wakeAt, this.dialing.wakeAt);
+    let at = Math.min(this.channels.wakeAt, this.dialing.wakeAt, this.#announcing.wakeAt);
+    at = Math.min(at, this.#inbound.wakeAt);
     for (const link of this.links.values()) at = Math.min(at, linkWakeAt(link));
     return at;
   }
 
+  /** How many guests the zone has, and how many it turned away. */
+  get inbound(): InboundCounts {
+    return this.#inbound.counts;
+  }
+
   /**
-   * An inbound stream arrived at the zone's listener.
+   * An inbound stream arrived at the zone's listener. It may take the place of one that came and
+   * said nothing.
    *
    * @param now milliseconds
    * @returns the link's number, or undefined when the zone is full and the stream is to be closed
    */
   accept(now: number): LinkId | undefined {
-    let guests = 0;
-    for (const { direction } of this.links.values()) if (direction === "inbound") guests++;
-    if (guests >= this.#options.inboundMax) return undefined;
+    const room = this.#inbound.room(now);
+    if (room === undefined) return undefined;
+    const { insteadOf } = room;
+    if (insteadOf !== undefined) this.closeLink(insteadOf, "another wants its place", now);
     const link = newLink<Z>(this.#context.nextLink(), undefined, now);
     this.links.set(link.id, link);
+    this.#inbound.enter(link.id, now);
     return link.id;
   }
 
@@ -109,16 +137,18 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     if (link === undefined) return;
     switch (event.kind) {
       case "dialed":
-        this.#beginHandshake(link, now);
+        this.#conversation.begin(link, now);
         return;
       case "dial-failed":
       case "closed":
-        this.#forget(link, event.where, event.reason, now);
+        this.#forget(link, event.where, event.reason, now, event.where !== "local");
         return;
+      case "arriving":
       case "heard":
+        this.#heard(link, event, now);
+        return;
       case "message":
-        this.#heard(link, now);
-        if (event.kind === "message") this.#hear(link, event.message, now);
+        if (this.#heard(link, event, now)) this.#conversation.hear(link, event.message, now);
     }
   }
 
@@ -133,7 +163,8 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     if (answer.kind === "candidate") {
       this.dialing.take(answer.found, now);
       this.#dialDue(now);
-    } else if (link !== undefined) this.#tellPeers(link, answer.listedIn, answer.entries, now);
+    } else if (link !== undefined)
+      this.#conversation.tellPeers(link, answer.listedIn, answer.entries, now);
   }
 
   /**
@@ -145,7 +176,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   tick(now: number): void {
     for (const { link, frame, finished } of this.channels.tick(now)) {
       this.#context.emit({ kind: "write", link, bytes: frame, by: "tick" });
-      if (finished?.lane === "payload") this.#left.push({ id: finished.tag, link });
+      if (finished?.lane === "payload") this.#deliveries.left(finished.tag, link);
     }
   }
 
@@ -156,198 +187,67 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    */
   wake(now: number): void {
     this.tick(now);
-    for (const { id, link } of this.#left.splice(0)) {
-      this.links.get(link)?.unheard.push(id);
-      this.#context.report({ kind: "left", id });
-    }
-    this.#settleChannels(now);
+    this.#deliveries.settle();
+    this.#seats.settle(now);
+    for (const id of this.#inbound.overdue(now)) this.closeLink(id, NO_HANDSHAKE, now);
     for (const link of [...this.links.values()]) {
       if (linkWakeAt(link) > now) continue;
       const end = linkEndAt(link, now);
-      if (end === undefined) this.#sendTimedSync(link, now);
+      if (end === undefined) this.#conversation.sync(link, now);
       else this.#close(link, end.where, end.reason, now);
     }
+    const told = this.#announcing.over(now);
+    if (told !== undefined) this.#drop(told, "it was there to tell our address", now);
     this.#dialDue(now);
     this.dialing.ask(now);
   }
 
   /**
-   * Queues a transaction on every noise channel of the zone.
+   * Queues a wallet's transaction on noise channels of the zone.
    *
    * @param id the transaction's id
    * @param blob its bytes
-   * @returns on how many channels it waits now; 0 where no peer carries noise or all are full
+   * @param isBehind whether it waited for a stream that had carried none
+   * @returns on how many channels it waits now; 0 where no stream may carry it
    */
-  carry(id: string, blob: Uint8Array): number {
+  carry(id: string, blob: Uint8Array, isBehind: boolean): number {
     const frames = framesOf(speech.transactionNotify(blob), FRAME_BYTES);
-    return this.channels.sendAll({ tag: id, lane: "payload", frames });
-  }
-
-  /** Moves channels whose epoch is over, and seats those that have no link. */
-  #settleChannels(now: number): void {
-    const ready: LinkId[] = [];
-    for (const link of this.links.values()) {
-      if (link.direction === "outbound" && link.phase === "ready") ready.push(link.id);
-    }
-    const { returned, joined } = this.channels.settle(ready, now);
-    for (const message of returned) {
-      if (message.lane === "payload") this.#context.report({ kind: "returned", id: message.tag });
-      // Another channel may have come to the same link, and then this waits for its ticks.
-      else if (this.links.has(message.link)) this.#control(message.link, message.frames);
-    }
-    if (joined) this.#context.report({ kind: "room" });
-  }
-
-  #dialDue(now: number): void {
-    for (;;) {
-      const target = this.dialing.next(now);
-      if (target === undefined) return;
-      const link = newLink(this.#context.nextLink(), target, now);
-      target.link = link.id;
-      this.links.set(link.id, link);
-      const { address } = target;
-      this.#context.emit({ kind: "dial", link: link.id, address, label: `link-${link.id}` });
-    }
-  }
-
-  #beginHandshake(link: Link<Z>, now: number): void {
-    link.phase = "handshaking";
-    link.phaseAt = now;
-    const claim = this.#chain.claim(link);
-    this.#sendPlain(link, speech.handshakeRequest(this.#profile, this.#context.network, claim));
-  }
-
-  #hear(link: Link<Z>, message: LevinMessage, now: number): void {
-    const heard = speech.understand(message, this.#context.network);
-    if (heard.kind === "refused") {
-      this.#close(link, "peer", heard.reason, now);
-      return;
-    }
-    if (link.phase === "handshaking") this.#hearHandshake(link, heard, now);
-    else this.#hearReady(link, heard, now);
-  }
-
-  #hearHandshake(link: Link<Z>, heard: speech.Heard, now: number): void {
-    if (link.direction === "inbound" && heard.kind === "handshake-request") {
-      link.peerTuple = heard.tuple;
-      this.#listPeers(link, "handshake", now);
-    } else if (link.direction === "outbound" && heard.kind === "handshake-response") {
-      if (heard.foreignPeers(this.zone)) {
-        this.#close(link, "peer", "its peer list names another zone or is too long", now);
-        return;
-      }
-      this.dialing.answered(link);
-      this.dialing.heard(link, heard.peers, now);
-      this.#learn(link, heard.tuple, now);
-    } else {
-      this.#close(link, "peer", `it began with ${heard.kind} where a handshake belongs`, now);
-    }
+    return this.channels.sendLocal({ tag: id, lane: "payload", frames }, isBehind);
   }
 
   /**
-   * Takes the chain state out of a handshake's answer. Where ours could only claim the genesis
-   * block, the link is closed and comes back with that state in its own handshake: a monerod
-   * without other peers takes transactions only once a handshake, not a timed sync, has confirmed
-   * its height.
+   * A peer's transaction is to go on to other peers of the zone, where that is configured.
+   *
+   * @param source the link on which it came
+   * @param id its id
+   * @param blob its bytes
    */
-  #learn(link: Link<Z>, tuple: ChainTuple, now: number): void {
-    const { target } = link;
-    if (this.#chain.learn(link, tuple) && target !== undefined) {
-      this.#drop(link, "connecting again with the chain state just learned", now);
-      target.dialAt = now + uniform(this.#context.random, RELEARN_MS_MAX / 4, RELEARN_MS_MAX);
-      return;
+  forward(source: LinkId, id: string, blob: Uint8Array): void {
+    if (this.forwarding?.take(source, id, blob) === true) this.#context.report({ kind: "room" });
+  }
+
+  #dialDue(now: number): void {
+    const told = this.#announcing.next(now);
+    if (told !== undefined) {
+      const link = this.#dial(newTarget(told, "add", now), now);
+      link.announces = true;
+      this.#announcing.begin(link, now);
     }
-    this.#becomeReady(link, now);
-  }
-
-  #becomeReady(link: Link<Z>, now: number): void {
-    link.phase = "ready";
-    link.phaseAt = now;
-    this.#context.emit({ kind: "handshake-done", link: link.id });
-    if (link.direction === "inbound") return;
-    link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
-    this.#tell(`Connected to a peer of the ${this.zone} zone.`);
-    this.#settleChannels(now);
-  }
-
-  #hearReady(link: Link<Z>, heard: speech.Heard, now: number): void {
-    switch (heard.kind) {
-      case "timed-sync-request":
-        link.peerTuple = heard.tuple;
-        link.syncs++;
-        this.#listPeers(link, "timed-sync", now);
-        return;
-      case "timed-sync-response":
-        if (link.syncAnswerBy === undefined) break;
-        if (heard.foreignPeers(this.zone)) {
-          this.#close(link, "peer", "its peer list names another zone or is too long", now);
-          return;
-        }
-        link.peerTuple = heard.tuple;
-        link.syncAnswerBy = undefined;
-        link.syncs++;
-        this.#chain.rememberMedian();
-        this.dialing.synced(link, now);
-        this.dialing.heard(link, heard.peers, now);
-        return;
-      case "transactions":
-        this.#context.report({ ...heard, kind: "received", link: link.id });
-        return;
-      case "unknown-request":
-        this.#say(link, speech.unknownCommand(heard.command), now);
-        return;
-      case "ignored":
-        return;
-      case "handshake-request":
-      case "handshake-response":
-      case "refused":
-        break;
+    for (;;) {
+      const target = this.dialing.next(now);
+      if (target === undefined) return;
+      this.#dial(target, now);
     }
-    this.#close(link, "peer", `it sent ${heard.kind}, which nobody asked for`, now);
   }
 
-  /** Finds whom to tell a peer of; `#tellPeers` goes on with the answer that it is for. */
-  #listPeers(link: Link<Z>, listedIn: ListedIn, now: number): void {
-    const request = listRequest(this.#options, link, listedIn);
-    if (this.dialing.usesBook) this.#context.emit(request);
-    else this.#tellPeers(link, listedIn, listWithoutBook(link, request.own, this.#profile), now);
-  }
-
-  #tellPeers(link: Link<Z>, listedIn: ListedIn, peers: readonly PeerEntry[], now: number): void {
-    if (link.phase !== (listedIn === "handshake" ? "handshaking" : "ready")) return;
-    const claim = this.#chain.claim(link, link.peerTuple);
-    if (listedIn === "timed-sync") {
-      this.#say(link, timedSyncInAFrame(claim, peers), now);
-      return;
-    }
-    const { network } = this.#context;
-    this.#sendPlain(link, speech.handshakeResponse(this.#profile, network, claim, peers));
-    this.#becomeReady(link, now);
-  }
-
-  #sendTimedSync(link: Link<Z>, now: number): void {
-    link.syncAt = now + (this.#options.timedSyncMs ?? TIMED_SYNC_MS);
-    link.syncAnswerBy = now + TIMED_SYNC_ANSWER_MS_MAX;
-    this.#say(link, speech.timedSyncRequest(this.#chain.claim(link)), now);
-  }
-
-  /** After the handshake: whole frames only, at a tick where the link carries noise. */
-  #say(link: Link<Z>, message: LevinMessage, now: number): void {
-    const frames = framesOf(message, FRAME_BYTES);
-    if (this.#control(link.id, frames)) return;
-    this.#close(link, "peer", "it asks faster than it may be answered", now);
-  }
-
-  /** Returns false where the link's channel has no room for more control. */
-  #control(link: LinkId, frames: readonly Uint8Array[]): boolean {
-    const sent = this.channels.sendOn(link, { tag: "control", lane: "control", frames });
-    if (sent !== "no-channel") return sent === "queued";
-    for (const bytes of frames) this.#context.emit({ kind: "write", link, bytes, by: "control" });
-    return true;
-  }
-
-  #sendPlain({ id: link }: Link<Z>, message: LevinMessage): void {
-    this.#context.emit({ kind: "write", link, bytes: encodeMessage(message), by: "control" });
+  #dial(target: DialTarget<Z>, now: number): Link<Z> {
+    const link = newLink(this.#context.nextLink(), target, now);
+    target.link = link.id;
+    this.links.set(link.id, link);
+    this.#inbound.dial(link.id, now);
+    const { address } = target;
+    this.#context.emit({ kind: "dial", link: link.id, address, label: `link-${link.id}` });
+    return link;
   }
 
   /**
@@ -370,28 +270,39 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
   /** Closes a link without holding it against its peer. */
   #drop(link: Link<Z>, reason: string, now: number): void {
     this.#context.emit({ kind: "close", link: link.id, reason });
-    this.links.delete(link.id);
-    this.#endUnheard(link, "lost");
+    this.#remove(link, false, now);
     if (link.target !== undefined) link.target.link = undefined;
-    this.#settleChannels(now);
+    this.#seats.settle(now);
   }
 
-  #heard(link: Link<Z>, now: number): void {
+  /** Counts what came; false where it was more than the peer may send, and its link is closed. */
+  #heard(link: Link<Z>, arrival: Arrival, now: number): boolean {
+    const overspent = this.#inbound.hear(arrival, now);
+    if (overspent !== undefined) {
+      this.#close(link, "peer", overspent, now);
+      return false;
+    }
+    if (arrival.kind === "arriving") return true;
     link.heardAt = now;
-    this.#endUnheard(link, "confirmed");
+    this.#deliveries.end(link, "confirmed");
+    return true;
   }
 
-  #endUnheard({ unheard }: Link<Z>, kind: "confirmed" | "lost"): void {
-    for (const id of unheard.splice(0)) this.#context.report({ kind, id });
-  }
-
-  #forget(link: Link<Z>, where: FaultPlace, reason: string, now: number): void {
+  #remove(link: Link<Z>, byPeer: boolean, now: number): void {
     this.links.delete(link.id);
-    this.#endUnheard(link, "lost");
-    if (this.dialing.lost(link, where, reason, now)) {
+    this.#inbound.leave(link.id);
+    this.#announcing.gone(link, now);
+    this.#deliveries.end(link, "lost");
+    this.#context.report({ kind: "gone", link: link.id, byPeer });
+  }
+
+  #forget(link: Link<Z>, where: FaultPlace, reason: string, now: number, byPeer = false): void {
+    this.#remove(link, byPeer, now);
+    // One that was there to tell our address says nothing of its peer: another of its streams lasts.
+    if (!link.announces && this.dialing.lost(link, where, reason, now)) {
       this.#tell(`A peer of the ${this.zone} zone is not connected: ${unnamed(link, reason)}.`);
     }
-    this.#settleChannels(now);
+    this.#seats.settle(now);
   }
 
   #tell(text: string): void {

@@ -7,6 +7,8 @@ import type { RandomSource } from "../runtime/random.ts";
 import { type DialTarget, dialTargets, newTarget, recordFailure } from "./dial-target.ts";
 import type { BookEffect } from "./event.ts";
 import type { Link } from "./link.ts";
+import { carryingMax } from "./zone-announcing.ts";
+import { ZoneAsking } from "./zone-asking.ts";
 import type { ZoneOptions } from "./zone-options.ts";
 
 /** A link that lasted this long shows that its peer works, so its back-off starts afresh. */
@@ -52,8 +54,11 @@ export class ZoneDialing<Z extends Zone> {
   readonly #links: () => Iterable<Link<Z>>;
   readonly #emit: (effect: BookEffect<Z>) => void;
   readonly #given: readonly DialTarget<Z>[];
+  readonly #asking: ZoneAsking<Z>;
   readonly #found: DialTarget<Z>[] = [];
   readonly #passedOver = new Set<string>();
+  /** Links of its own; one place is spared for telling the zone's address. */
+  readonly #placesMax: number;
   #pickAt: number;
   #localFailures = 0;
 
@@ -66,15 +71,21 @@ export class ZoneDialing<Z extends Zone> {
     this.#random = random;
     this.#links = links;
     this.#emit = emit;
-    this.#given = dialTargets(zone.targets, now);
+    const targets = dialTargets(zone.targets, now);
+    this.#given = targets.filter(({ kind }) => kind !== "seed-node");
+    this.#asking = new ZoneAsking(
+      targets.filter(({ kind }) => kind === "seed-node"),
+      random,
+    );
+    this.#placesMax = carryingMax(zone);
     const isExclusive = this.#given.some(({ kind }) => kind === "exclusive");
     this.usesBook = zone.hasBook === true && !isExclusive;
     this.#pickAt = this.usesBook ? now + uniform(random, 0, DIAL_PAUSE_MS.low) : now;
   }
 
-  /** Whom the zone dials or is linked with: those that the user gave first. */
+  /** Whom the zone dials or is linked with: those that the user gave first, to be asked last. */
   get targets(): readonly DialTarget<Z>[] {
-    return [...this.#given, ...this.#found];
+    return [...this.#kept(), ...this.#asking.targets];
   }
 
   /** Outbound links at the most. */
@@ -86,8 +97,8 @@ export class ZoneDialing<Z extends Zone> {
   get wakeAt(): number {
     let at = this.#mayPick() ? this.#pickAt : Number.POSITIVE_INFINITY;
     if (!this.#mayDial()) return at;
-    for (const { link, dialAt } of this.targets) if (link === undefined) at = Math.min(at, dialAt);
-    return at;
+    for (const { link, dialAt } of this.#kept()) if (link === undefined) at = Math.min(at, dialAt);
+    return Math.min(at, this.#toAsk()?.dialAt ?? at);
   }
 
   /**
@@ -98,7 +109,21 @@ export class ZoneDialing<Z extends Zone> {
    */
   next(now: number): DialTarget<Z> | undefined {
     if (!this.#mayDial()) return undefined;
-    return this.targets.find(({ link, dialAt }) => link === undefined && dialAt <= now);
+    const kept = this.#kept().find(({ link, dialAt }) => link === undefined && dialAt <= now);
+    if (kept !== undefined) return kept;
+    const asked = this.#toAsk();
+    return asked !== undefined && asked.dialAt <= now ? asked : undefined;
+  }
+
+  /**
+   * When a target without a link is dialed.
+   *
+   * @param target one of the zone's
+   * @returns undefined for one of those to be asked whose turn it is not
+   */
+  dialAtOf(target: DialTarget<Z>): number | undefined {
+    const isAsked = this.#asking.targets.includes(target);
+    return isAsked && this.#toAsk() !== target ? undefined : target.dialAt;
   }
 
   /**
@@ -115,8 +140,7 @@ export class ZoneDialing<Z extends Zone> {
         link !== undefined || kind === "book" || kind === "seed" ? [formatAddress(address)] : [],
       ),
       passedOver: [...this.#passedOver],
-      // Whom the user gave may know others: no seed is bothered before they were asked.
-      seeds: !this.#given.some((target) => target.failures === 0 && !this.#isReady(target)),
+      seeds: this.#mayTakeSeeds(),
     });
   }
 
@@ -132,16 +156,19 @@ export class ZoneDialing<Z extends Zone> {
   ): void {
     if (!this.usesBook) return;
     if (found === undefined) {
+      this.#asking.want();
       this.#passedOver.clear();
-      this.#pause(EMPTY_PAUSE_MS, now);
+      // Where somebody was not asked yet who may know others, there may soon be more.
+      this.#pause(this.#mayTakeSeeds() ? EMPTY_PAUSE_MS : DIAL_PAUSE_MS, now);
       return;
     }
+    this.#asking.enough();
     const { address, isSeed } = found;
     const known = this.targets.find((target) => target.address.host === address.host);
     if (known !== undefined || address.host === this.#zone.ownAddress?.host) {
       this.#passOver(address);
       // Another port of a peer that the user gave is that peer.
-      if (known !== undefined && known.link === undefined)
+      if (known !== undefined && known.link === undefined && known.kind !== "seed-node")
         known.dialAt = Math.min(known.dialAt, now);
     } else if (isOfZone(address, this.#zone.zone) && this.#mayPick()) {
       this.#found.push(newTarget(address, isSeed ? "seed" : "book", now));
@@ -162,6 +189,20 @@ export class ZoneDialing<Z extends Zone> {
     this.#emit({ kind: "peers-heard", zone, source, entries, ...own });
     const { low, high } = DIAL_PAUSE_MS;
     this.#pickAt = Math.min(this.#pickAt, now + uniform(this.#random, low, high));
+  }
+
+  /**
+   * A peer that was dialed answered our handshake, and its list was heard.
+   *
+   * @param link the link to it
+   * @param now milliseconds
+   * @returns whether nothing more is wanted of it: then the link is to be closed, which is no fault
+   *   of its peer's
+   */
+  asked({ target }: Link<Z>, now: number): boolean {
+    if (target === undefined || !this.#asking.answered(target, now)) return false;
+    this.#pause(DIAL_PAUSE_MS, now);
+    return true;
   }
 
   /**
@@ -209,7 +250,11 @@ export class ZoneDialing<Z extends Zone> {
     recordFailure(target, where, reason, this.#random, now);
     if (!lasted && this.#isPeersFault(link, where, now)) this.#tellBook("peer-failed", target);
     const at = this.#found.indexOf(target);
-    if (at < 0) return isNews;
+    if (at < 0) {
+      // Others may be asked in its place.
+      if (target.kind === "seed-node") this.#pause(DIAL_PAUSE_MS, now);
+      return isNews;
+    }
     this.#found.splice(at, 1);
     if (where === "local") {
       const wait = Math.min(LOCAL_PAUSE_MS_MAX, DIAL_PAUSE_MS.low * 2 ** this.#localFailures);
@@ -217,6 +262,24 @@ export class ZoneDialing<Z extends Zone> {
       this.#pause({ low: wait / 2, high: wait }, now);
     } else if (!wasReady) this.#passOver(target.address);
     return wasReady;
+  }
+
+  /**
+   * A link was closed because its epoch is over, which says nothing of its peer: whom the user gave
+   * is dialed again, and in place of another the book is asked.
+   *
+   * @param link taken off the zone's links already
+   * @param now milliseconds
+   */
+  retired({ target }: Link<Z>, now: number): void {
+    if (target === undefined) return;
+    target.link = undefined;
+    target.failures = 0;
+    target.dialAt = now + uniform(this.#random, DIAL_PAUSE_MS.low, DIAL_PAUSE_MS.high);
+    const at = this.#found.indexOf(target);
+    if (at < 0) return;
+    this.#found.splice(at, 1);
+    this.#pickAt = Math.min(this.#pickAt, target.dialAt);
   }
 
   /**
@@ -237,9 +300,30 @@ export class ZoneDialing<Z extends Zone> {
     kind: "peer-answered" | "peer-lasted" | "peer-failed",
     { address, kind: origin }: DialTarget<Z>,
   ): void {
-    if (!this.usesBook) return;
+    // One that is only asked is no peer of ours: in the book it would be dialed as one.
+    if (!this.usesBook || origin === "seed-node") return;
     const isGiven = origin !== "book" && origin !== "seed";
     this.#emit({ kind, zone: this.#zone.zone, address, isGiven });
+  }
+
+  /** Those whose links stay. */
+  #kept(): readonly DialTarget<Z>[] {
+    return [...this.#given, ...this.#found];
+  }
+
+  /** Whether somebody whom the user gave has not failed yet, and not answered. */
+  #awaitsGiven(): boolean {
+    return this.#given.some((target) => target.failures === 0 && !this.#isReady(target));
+  }
+
+  /** Whom the user gave may know others: no seed is bothered before they were asked. */
+  #mayTakeSeeds(): boolean {
+    return !this.#awaitsGiven() && !this.#asking.hasUntried;
+  }
+
+  #toAsk(): DialTarget<Z> | undefined {
+    if (!this.usesBook || this.#awaitsGiven()) return undefined;
+    return this.#asking.due(!this.#kept().some((target) => this.#isReady(target)));
   }
 
   #passOver(address: Address): void {
@@ -261,12 +345,14 @@ export class ZoneDialing<Z extends Zone> {
 
   #outbound(): number {
     let count = 0;
-    for (const { direction } of this.#links()) if (direction === "outbound") count++;
+    for (const { direction, announces } of this.#links()) {
+      if (direction === "outbound" && !announces) count++;
+    }
     return count;
   }
 
   #mayDial(): boolean {
-    return this.#outbound() < this.#zone.outboundMax;
+    return this.#outbound() < this.#placesMax;
   }
 
   #mayPick(): boolean {
@@ -277,6 +363,6 @@ export class ZoneDialing<Z extends Zone> {
     const kept = this.#given.filter(
       ({ link, failures }) => link === undefined && failures < PLACE_FAILURES_MAX,
     ).length;
-    return this.#outbound() + waiting + kept < this.#zone.outboundMax;
+    return this.#outbound() + waiting + kept < this.#placesMax;
   }
 }

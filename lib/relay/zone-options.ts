@@ -6,6 +6,7 @@ import type { ChainTuple } from "./chain-tuple.ts";
 import type { ChannelGroupOptions } from "./channel-group.ts";
 import type { TargetKind } from "./dial-target.ts";
 import type { LinkId, ZoneEffect, ZoneOutcome } from "./event.ts";
+import type { InboundLimits } from "./inbound-limits.ts";
 
 /** How a zone of the relay is set up. */
 export interface ZoneOptions<Z extends Zone = AnonymityZone> {
@@ -16,6 +17,11 @@ export interface ZoneOptions<Z extends Zone = AnonymityZone> {
   readonly outboundMax: number;
   /** Inbound links at the most; 0 where nothing listens. */
   readonly inboundMax: number;
+  /**
+   * What those may cost us.
+   * @default INBOUND_LIMITS
+   */
+  readonly inboundLimits?: InboundLimits;
   /** What the zone's peers last said of the chain, from an earlier run. */
   readonly remembered?: ChainTuple;
   /**
@@ -31,13 +37,34 @@ export interface ZoneOptions<Z extends Zone = AnonymityZone> {
    * @default false
    */
   readonly hasBook?: boolean;
+  /**
+   * Whether frames leave at every tick, or only where there is something to say.
+   * @default "on"
+   */
+  readonly noise?: "on" | "silent";
+  /**
+   * How many noise channels; `all` for one on every outbound link.
+   * @default NOISE_CHANNELS
+   */
+  readonly channels?: number | "all";
+  /**
+   * Whether a stream may carry more than one transaction of a wallet's, as monerod's do, and stays
+   * after its epoch.
+   * @default "refuse"
+   */
+  readonly streamReuse?: "refuse" | "allow";
+  /**
+   * Whether a stem that a peer sent goes on at once to other peers of the zone.
+   * @default false: as monerod
+   */
+  readonly forwardsInZone?: boolean;
 }
 
 /** What a zone takes from the relay around it. */
 export interface ZoneContext {
   readonly network: Network;
   readonly random: RandomSource;
-  readonly channels: Omit<ChannelGroupOptions, "random">;
+  readonly channels: Pick<ChannelGroupOptions, "schedule" | "epoch" | "noise" | "aside">;
   /** Gives link numbers that no other zone uses. */
   readonly nextLink: () => LinkId;
   /** Where effects go, in order. */

@@ -34,6 +34,7 @@ interface Setup {
   readonly proxyPort?: number;
   readonly inboundPort?: number;
   readonly inboundMax?: number;
+  readonly unfinishedBytesMax?: number;
   /** Waits of the noise channels, of half this and up. */
   readonly everyMs?: number;
 }
@@ -65,6 +66,7 @@ async function node(setup: Setup): Promise<{ driver: RelayDriver; store: RelaySt
   const driver = new RelayDriver({
     ...{ core, store, dialer: hiddenOnly(dialers), inbound, clock: realClock },
     notice: () => undefined,
+    ...(setup.unfinishedBytesMax && { unfinishedBytesMax: setup.unfinishedBytesMax }),
   });
   closeAfterwards(() => {
     driver.stop();
@@ -234,6 +236,58 @@ describe("inbound", () => {
     sockets[other]?.write("\x16\x03\x01 and what else a TLS client may say to a port");
     expect(await closed[other]).toBe(other);
     await until(() => (driver.core.zones[0]?.links.size === 1 ? true : undefined), WAIT_MS);
+  });
+
+  test("whoever makes us hold most is closed, and the others stay", async () => {
+    const { driver } = await node({ inboundPort: 0, inboundMax: 3, unfinishedBytesMax: 100_000 });
+    const [place] = driver.listening;
+    const unfinished = encodeMessage(say.transactions(new Uint8Array(200_000)));
+    const sockets = await Promise.all([1, 2, 3].map(() => dialled(place?.port ?? 0)));
+    const over: number[] = [];
+    for (const [index, socket] of sockets.entries()) {
+      // It may be cut off while there is more to read.
+      socket.on("error", () => undefined);
+      socket.on("end", () => socket.end());
+      socket.on("close", () => over.push(index));
+      socket.resume();
+      socket.write(encodeMessage(say.handshake(tupleOf(2, 10))));
+    }
+    const zone = driver.core.zones[0];
+    const isReady = (): boolean => zone?.inbound.guests === 3 && zone.inbound.strangers === 0;
+    await until(() => isReady() || undefined, WAIT_MS);
+    sockets[0]?.write(unfinished.subarray(0, 2_000));
+    sockets[1]?.write(unfinished.subarray(0, 3_000));
+    sockets[2]?.write(unfinished.subarray(0, 120_000));
+    await until(() => over.length > 0 || undefined, WAIT_MS);
+    expect(over).toEqual([2]);
+    expect(zone?.links.size).toBe(2);
+  });
+
+  test("a stranger may not send more than a handshake has", async () => {
+    const { driver } = await node({ inboundPort: 0 });
+    const socket = await dialled(driver.listening[0]?.port ?? 0);
+    const closed = new Promise((resolve) => socket.on("close", () => resolve("closed")));
+    socket.on("error", () => undefined);
+    socket.on("end", () => socket.end());
+    socket.resume();
+    socket.write(encodeMessage(say.request(COMMAND.HANDSHAKE, new Uint8Array(20_000))));
+    expect(await closed).toBe("closed");
+    expect(driver.core.zones[0]?.links.size).toBe(0);
+  });
+
+  test("a message that never ends is paid for as it comes", async () => {
+    const { driver } = await node({ inboundPort: 0, inboundMax: 12 });
+    const unfinished = encodeMessage(say.transactions(new Uint8Array(2_000_000)));
+    for (let count = 0; count < 12; count++) {
+      const socket = await dialled(driver.listening[0]?.port ?? 0);
+      socket.resume();
+      socket.on("error", () => undefined);
+      socket.write(encodeMessage(say.handshake(tupleOf(2, 10))));
+      socket.write(unfinished.subarray(0, 1_900_000));
+    }
+    const overspent = (): number => driver.core.zones[0]?.inbound.overspent ?? 0;
+    await until(() => overspent() > 0 || undefined, WAIT_MS);
+    expect(driver.core.zones[0]?.links.size).toBeLessThan(12);
   });
 
   test("a port that is taken is named", async () => {

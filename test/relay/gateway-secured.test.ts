@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { makeAddress } from "../../lib/address/address.ts";
 import { onionName } from "../../lib/address/onion.ts";
-import { daemonDial } from "../../lib/relay/gateway-place.ts";
+import { walletDaemonNames } from "../../lib/relay/gateway-option.ts";
+import { type DaemonPlace, daemonDial } from "../../lib/relay/gateway-place.ts";
 import { readCertificates } from "../../lib/relay/gateway-tls.ts";
 import { realClock } from "../../lib/runtime/clock.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
@@ -226,12 +227,24 @@ describe("the proxy", () => {
     const { port, asked } = await proxyTo(daemon);
     const isolation = new StreamIsolation(new SeededRandom(3));
     const dialer = new Dialer(
-      { zone: "tor", proxy: { host: "127.0.0.1", port }, version: "5", outboundMax: 1 },
+      {
+        zone: "tor",
+        proxy: { host: "127.0.0.1", port },
+        version: "5",
+        outboundMax: 1,
+        noise: "on",
+      },
       isolation,
       realClock,
     );
     const address = makeAddress(onion, 18_081);
-    const place = { address, ssl: "disabled", trust: { kind: "any" }, trusted: false } as const;
+    const place: DaemonPlace = {
+      address,
+      ssl: "disabled",
+      trust: { kind: "any" },
+      trusted: false,
+      options: walletDaemonNames,
+    };
     const dial = daemonDial(
       place,
       { kind: "zone" },

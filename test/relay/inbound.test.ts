@@ -51,11 +51,11 @@ describe("inbound links", () => {
     const mute = new ScriptedPeer(network);
     mute.dial(node.address);
     const quiet = guestOf(network, node);
-    network.clock.advance(50_000);
+    network.clock.advance(25_000);
     expect([mute.latest.over, quiet.latest.over]).toEqual([undefined, undefined]);
-    network.clock.advance(15_000);
+    network.clock.advance(10_000);
     expect([mute.latest.over, quiet.latest.over]).toEqual(["it closed the stream", undefined]);
-    network.clock.advance(230_000);
+    network.clock.advance(260_000);
     expect(quiet.latest.over).toBeUndefined();
     network.clock.advance(10_000);
     expect(quiet.latest.over).toBe("it closed the stream");

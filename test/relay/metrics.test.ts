@@ -17,7 +17,14 @@ function peer(number: number): PeerStatus {
     direction: number % 3 === 0 ? "inbound" : "outbound",
     address: number % 3 === 0 ? null : `peer${number}-${ONION}`,
     ...{ origin: "add", state: "ready", trouble: `${ONION} "said\n so\\` },
-    ...{ next_dial_in_ms: null, height: "141", timed_syncs: 1, bytes_in: 5, bytes_out: 6 },
+    ...{
+      next_dial_in_ms: null,
+      height: "141",
+      timed_syncs: 1,
+      announces: false,
+      bytes_in: 5,
+      bytes_out: 6,
+    },
   };
 }
 
@@ -34,11 +41,31 @@ function status(peers: number, transactions: number): RelayStatus {
     network: "mainnet",
     zones: [
       {
-        ...{ zone: "tor", height: "141", noise_bytes_per_second: 246, outbound_max: 12 },
+        ...{
+          zone: "tor",
+          height: "141",
+          noise: "on",
+          noise_bytes_per_second: 246,
+          outbound_max: 12,
+          forwards_waiting: 0,
+          guests: null,
+        },
         peers: Array.from({ length: peers }, (_, index) => peer(index)),
         channels: [
-          { peer: ONION, next_frame_in_ms: 777, epoch_ends_in_ms: 888, queued_frames: 3 },
-          { peer: null, next_frame_in_ms: null, epoch_ends_in_ms: null, queued_frames: 0 },
+          {
+            peer: ONION,
+            next_frame_in_ms: 777,
+            epoch_ends_in_ms: 888,
+            queued_frames: 3,
+            stream: "warm" as const,
+          },
+          {
+            peer: null,
+            next_frame_in_ms: null,
+            epoch_ends_in_ms: null,
+            queued_frames: 0,
+            stream: null,
+          },
         ],
         sent_at_ticks: { noise_bytes: 30_720, control_bytes: 3_072, payload_bytes: 6_144 },
         ...{ bytes_in: 1_000, bytes_out: 40_000 },

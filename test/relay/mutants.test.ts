@@ -160,7 +160,7 @@ class Gossip extends Mutant {
     for (const { id, zone } of this.pool.forward) {
       const index = Array.from({ length: 6 }, (_, i) => 10 + i).find((i) => idOf(i) === id);
       const core = this.zones.find((one) => one.zone === zone);
-      if (index !== undefined) core?.carry(id, blobOf(index));
+      if (index !== undefined) core?.carry(id, blobOf(index), false);
     }
     return effects;
   }

@@ -43,6 +43,8 @@ interface NodeView {
   readonly known: Map<string, Known>;
   readonly said: Map<Zone, Set<string>>;
   readonly fluffed: Set<string>;
+  /** Its wallet's transactions, also those that the store was told to forget since it started. */
+  readonly ours: Set<string>;
 }
 
 /** The proposal's delay may be 0, monerod's is below this once in ten million transactions. */
@@ -73,7 +75,17 @@ export class PublicInvariants implements Watcher {
   started(node: VirtualNode): void {
     const old = this.#views.get(node);
     const said = old?.said ?? new Map<Zone, Set<string>>();
-    this.#views.set(node, { links: new Map(), known: new Map(), said, fluffed: new Set() });
+    this.#views.set(node, {
+      links: new Map(),
+      known: new Map(),
+      said,
+      fluffed: new Set(),
+      ours: new Set(),
+    });
+  }
+
+  before(node: VirtualNode): void {
+    this.#ours(node);
   }
 
   stream(node: VirtualNode, end: End, state: "open" | "gone"): void {
@@ -237,8 +249,10 @@ export class PublicInvariants implements Watcher {
       throw this.#broken(node, "a stem of unknown origin");
   }
 
-  #ours(node: VirtualNode): Set<string> {
-    return new Set([...node.stored.values()].map(({ blob }) => hexOf(blob)));
+  #ours(node: VirtualNode): ReadonlySet<string> {
+    const { ours } = this.#view(node);
+    for (const { blob } of node.stored.values()) ours.add(hexOf(blob));
+    return ours;
   }
 
   #view(node: VirtualNode): NodeView {

@@ -200,6 +200,25 @@ describe("With an anonymity zone", () => {
   });
 });
 
+test("What the only peer tells shows, also where we were about to tell it to him", () => {
+  const network = new VirtualNetwork();
+  const onion = new ScriptedPeer(network, { tuple: tupleOf(9, 500) });
+  const { peers, node } = world(1, onion, network);
+  const relay = node.core.publicRelay;
+  if (peers[0] !== undefined) peers[0].swallows = true;
+  onion.latest.sendFramed(say.transactions(blobOf(3)));
+  let isUntold = false;
+  for (let step = 0; step < 6_000 && !isUntold; step++) {
+    network.clock.advance(100);
+    isUntold = relay?.router.standing(idOf(3))?.kind === "public" && all(peers, 3) === 0;
+  }
+  expect({ isUntold, state: relay?.state(idOf(3)) }).toMatchObject({ isUntold: true });
+  expect(relay?.state(idOf(3))).not.toBe("fluff");
+  peers[0]?.fluff(blobOf(3));
+  network.clock.advance(60);
+  expect(relay?.state(idOf(3))).toBe("fluff");
+});
+
 describe("Poison", () => {
   test("costs its sender the right to pass on, and nobody else", () => {
     const network = new VirtualNetwork();

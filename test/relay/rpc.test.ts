@@ -6,7 +6,7 @@ import { realClock } from "../../lib/runtime/clock.ts";
 import vector from "../vectors/relay/monerod-rpc.json" with { type: "json" };
 import { endNodes, RpcNode } from "./rpc-node.ts";
 import { tupleOf } from "./scripted-peer.ts";
-import { blobOf, doubleSpendOf, hexOf, idOf } from "./transactions.ts";
+import { blobOf, checkedOf, doubleSpendOf, hexOf, idOf } from "./transactions.ts";
 
 afterEach(endNodes);
 
@@ -203,7 +203,7 @@ describe("what the node tells of itself", () => {
   test("the pool shows nothing that is not public, whatever the node holds", async () => {
     const node = await RpcNode.start();
     await node.send(hexOf(0));
-    node.core.pool.receive(blobOf(1), "tor", 0);
+    node.core.pool.receive(checkedOf(1), "tor", 0);
     for (const answer of [
       await node.get("/get_transaction_pool_hashes"),
       await node.post("/get_transaction_pool_hashes", {}),
@@ -218,7 +218,7 @@ describe("what the node tells of itself", () => {
     const node = await RpcNode.start();
     await node.send(hexOf(0));
     const receivedAt = realClock.unixMs();
-    node.core.pool.receive(blobOf(1), "tor", receivedAt);
+    node.core.pool.receive(checkedOf(1), "tor", receivedAt);
     const got = (await node.get("/status")).body as unknown as RelayStatus;
     const posted = (await node.post("/status", {})).body as unknown as RelayStatus;
     expect(posted).toEqual(got);
@@ -240,9 +240,10 @@ describe("what the node tells of itself", () => {
         height: null,
         peers: [],
         channels: [
-          { peer: null, next_frame_in_ms: null, queued_frames: 0 },
-          { peer: null, next_frame_in_ms: null, queued_frames: 0 },
+          { peer: null, next_frame_in_ms: null, queued_frames: 0, stream: null },
+          { peer: null, next_frame_in_ms: null, queued_frames: 0, stream: null },
         ],
+        noise: "on",
         noise_bytes_per_second: 0,
       },
     ]);

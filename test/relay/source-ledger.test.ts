@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Budget } from "../../lib/relay/public-budget.ts";
+import { Budget } from "../../lib/relay/budget.ts";
 import {
   ASIDE_MS,
   BARRED_MAX,

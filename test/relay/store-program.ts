@@ -24,6 +24,14 @@ switch (task) {
       // Lets the line out before the next one is kept.
       await new Promise((resolve) => setImmediate(resolve));
     }
+  case "record-for-ever":
+    insert(0);
+    for (let sends = 1; ; sends++) {
+      const times = { confirmedUnixMs: 1_000, againUnixMs: 10_000 + sends };
+      store.recordSends("0".repeat(64), { sends, ...times });
+      process.stdout.write(`${sends}\n`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   case "insert-until-full": {
     let kept = 0;
     try {

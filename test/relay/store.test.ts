@@ -61,17 +61,38 @@ describe("what is kept", () => {
     store.insert(idOf(1), blobOf(1), 2_000.4);
     store.insert(idOf(0), blobOf(0), 1_000);
     store.insert(idOf(6), blobOf(6), 3_000);
-    store.recordSends(idOf(0), 1);
-    store.recordSends(idOf(0), 1, 1_000);
-    store.recordSends(idOf(1), 1);
-    store.recordSends(idOf(0), 3, 4_000);
-    store.recordSends("not there", 5, 1_000);
+    store.recordSends(idOf(0), { sends: 1 });
+    store.recordSends(idOf(0), { sends: 1, confirmedUnixMs: 1_000, againUnixMs: 9_000 });
+    store.recordSends(idOf(1), { sends: 1, againUnixMs: 9_000 });
+    store.recordSends(idOf(1), { sends: 1 });
+    store.recordSends(idOf(0), { sends: 3, confirmedUnixMs: 4_000, againUnixMs: 7_000.4 });
+    store.recordSends("not there", { sends: 5, confirmedUnixMs: 1_000 });
     store = reopened(store, path);
     expect(store.transactions(5_000)).toEqual([
-      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 3, ageMs: 4_000 },
+      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 3, ageMs: 4_000, againInMs: 2_000 },
       { blob: blobOf(1), receivedUnixMs: 2_000, sends: 1 },
       { blob: blobOf(6), receivedUnixMs: 3_000, sends: 0 },
     ]);
+  });
+
+  test("what a store of an earlier version keeps, which knew no time for sending again", () => {
+    const path = directory();
+    const store = open(path);
+    store.insert(idOf(0), blobOf(0), 1_000);
+    opened.splice(opened.indexOf(store), 1);
+    store.close();
+    const database = new DatabaseSync(join(path, STORE_FILE));
+    database.exec("ALTER TABLE local_transaction DROP COLUMN again_unix_ms");
+    database.close();
+    let later = open(path);
+    expect(later.transactions(5_000)).toEqual([
+      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 0 },
+    ]);
+    later.recordSends(idOf(0), { sends: 1, againUnixMs: 9_000 });
+    later = reopened(later, path);
+    expect(later.transactions(5_000)[0]).toMatchObject({ sends: 1, againInMs: 4_000 });
+    // A clock that was set forward makes it due, and no more than due.
+    expect(later.transactions(10_000)[0]).toMatchObject({ againInMs: 0 });
   });
 
   test("one chain state a zone, whole, to the last digit", () => {
@@ -92,14 +113,35 @@ describe("what is kept", () => {
     expect(store.tuple("i2p")).toEqual(tupleOf(2, 99));
   });
 
-  test("a transaction is kept once; the second time is refused, the first stays", () => {
+  test("a transaction is kept once; one that could not be taken away begins anew", () => {
     const store = open(directory());
     store.insert(idOf(0), blobOf(0), 1_000);
-    expect(refusal(() => store.insert(idOf(0), blobOf(1), 2_000)).code).toBe("store-failed");
+    store.recordSends(idOf(0), { sends: 3 });
+    store.insert(idOf(0), blobOf(0), 2_000);
     expect(store.transactions(5_000)).toEqual([
-      { blob: blobOf(0), receivedUnixMs: 1_000, sends: 0 },
+      { blob: blobOf(0), receivedUnixMs: 2_000, sends: 0 },
     ]);
   });
+
+  test("how often one left, and when it goes again, survive SIGKILL together", async () => {
+    for (let round = 0; round < 8; round++) {
+      const path = directory();
+      const child = program("record-for-ever", path);
+      let said = "";
+      for await (const part of child.stdout) {
+        said += String(part);
+        if (said.split("\n").length > 1 + round * 3) break;
+      }
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      const acknowledged = said.split("\n").length - 1;
+      const [kept] = open(path).transactions(5_000);
+      const { sends = 0, againInMs = 0 } = kept ?? {};
+      expect(sends).toBeGreaterThanOrEqual(acknowledged);
+      expect(againInMs).toBe(5_000 + sends);
+      expect(kept?.ageMs).toBe(4_000);
+    }
+  }, 60_000);
 
   test("everything that was acknowledged survives SIGKILL", async () => {
     const path = directory();
@@ -172,6 +214,33 @@ describe("the files", () => {
     const said = refusal(() => open(path));
     expect(said).toMatchObject({ code: "data-dir-version", where: "config" });
     expect(said.message).toContain("store 99");
+  });
+
+  test("a damaged row is told of, with what to do", () => {
+    const path = directory();
+    const store = open(path);
+    store.rememberTuple("tor", tupleOf(1, 141));
+    opened.splice(opened.indexOf(store), 1);
+    store.close();
+    const database = new DatabaseSync(join(path, STORE_FILE));
+    database.exec("UPDATE chain_tuple SET height = 'many'");
+    database.close();
+    const said = refusal(() => open(path).tuple("tor"));
+    expect(said).toMatchObject({ code: "data-dir", where: "local" });
+    expect(said.message).toContain(STORE_FILE);
+  });
+
+  test("what can't be read is told of, with what to do", () => {
+    const store = open(directory());
+    opened.splice(opened.indexOf(store), 1);
+    store.close();
+    for (const said of [
+      refusal(() => store.transactions(5_000)),
+      refusal(() => store.tuple("tor")),
+    ]) {
+      expect(said).toMatchObject({ code: "data-dir", where: "local" });
+      expect(said.message).toContain("--data-dir");
+    }
   });
 
   test.each([

@@ -10,6 +10,10 @@ export interface End {
   readonly link: number;
   peer: End | undefined;
   open: boolean;
+  /** When the last piece sent here arrives: what is sent next arrives no sooner. */
+  arrivesAt: number;
+  /** Whether what is sent here vanishes, as on a circuit that died without a word. */
+  isLost: boolean;
 }
 
 /** Who can be at an end: a core under test, or a peer that follows a script. */

@@ -1,3 +1,4 @@
+import { type CheckedTransaction, checkTransaction } from "../../lib/relay/checked-transaction.ts";
 import transactions from "../vectors/monero/txs.json" with { type: "json" };
 
 /** How many real transactions there are. */
@@ -10,6 +11,13 @@ export const transactionCount = transactions.txs.length;
  */
 export function blobOf(index: number): Uint8Array {
   return Uint8Array.from(Buffer.from(hexOf(index), "hex"));
+}
+
+/** The same, read and checked. */
+export function checkedOf(index: number): CheckedTransaction {
+  const checked = checkTransaction(blobOf(index));
+  if (checked instanceof Error) throw checked;
+  return checked;
 }
 
 /** The same in hexadecimal. */

@@ -55,7 +55,9 @@ describe("a transaction whose frames were handed over", () => {
   test("waits for its retry, and is given up in three days, once the peer was heard", () => {
     const { core, link, now, transaction } = justLeft();
     const told = core.handle("tor", { kind: "heard", link }, now, now);
-    expect(told).toContainEqual({ kind: "record", id: idOf(0), sends: 1, confirmed: true });
+    expect(told).toContainEqual({
+      ...{ kind: "record", id: idOf(0), sends: 1, confirmed: true, again: transaction.dueAt },
+    });
     const reason = "it closed the stream";
     core.handle("tor", { kind: "closed", link, where: "peer", reason }, now, now);
     expect(core.standing(transaction, now).kind).toBe("sent");

@@ -1,6 +1,7 @@
 import { type Address, formatAddress, parseAddressOf } from "../../lib/address/address.ts";
 import { onionName } from "../../lib/address/onion.ts";
 import type { AnonymityZone, Zone } from "../../lib/address/zone.ts";
+import { moneroNoiseEpoch } from "../../lib/padding/epoch.ts";
 import type { RelayOptions } from "../../lib/relay/core.ts";
 import type { PeerBooks } from "../../lib/relay/peer-books.ts";
 import type { RestoredTransaction } from "../../lib/relay/pool.ts";
@@ -21,7 +22,7 @@ export type DialFault =
 /** How a node of the network is made. */
 export interface NodeOptions {
   readonly zone?: Partial<ZoneOptions>;
-  /** In place of the one zone that `zone` describes. */
+  /** In place of the one zone that `zone` describes. As monerod's where they don't say otherwise. */
   readonly zones?: readonly ZoneOptions[];
   readonly relay?: Partial<RelayOptions>;
   readonly address?: Address<AnonymityZone>;
@@ -31,13 +32,18 @@ export interface NodeOptions {
   readonly books?: PeerBooks;
 }
 
-/** Parties that reach each other by name over streams with a fixed delay, in virtual time. */
+/** Parties that reach each other by name over streams, in virtual time. */
 export class VirtualNetwork implements Streams {
   readonly clock = new VirtualClock();
   readonly nodes: VirtualNode[] = [];
   readonly watchers: Watcher[] = [];
   /** Asked at every dial. */
-  dialFault: (to: string, zone: Zone) => DialFault | undefined = () => undefined;
+  dialFault: (to: string, zone: Zone, from: Party) => DialFault | undefined = () => undefined;
+  /**
+   * How long a piece takes, in milliseconds; asked for each. Pieces of one stream never pass each
+   * other, those of two streams may.
+   */
+  delayOf: (from: End) => number = () => this.#delayMs;
   readonly #parties = new Map<string, Party>();
   readonly #delayMs: number;
   #names = 0;
@@ -56,8 +62,9 @@ export class VirtualNetwork implements Streams {
 
   /** A fresh I2P address. */
   i2pName(): Address<"i2p"> {
-    const letters = (++this.#names).toString(8).replace(/[018]/g, "z").padStart(52, "a");
-    return parseAddressOf(`${letters}.b32.i2p:1`, "i2p");
+    const digits = (++this.#names).toString(8).padStart(8, "0");
+    const letters = digits.replace(/\d/g, (digit) => "abcdefgh".charAt(Number(digit)));
+    return parseAddressOf(`${letters.padEnd(52, "a")}.b32.i2p:1`, "i2p");
   }
 
   /** Adds a node with a core under test. */
@@ -70,7 +77,10 @@ export class VirtualNetwork implements Streams {
       inboundMax: 64,
       ...options.zone,
     };
-    const relay = { ...options.relay, zones: options.zones ?? [zone] };
+    const zones = (options.zones ?? [zone]).map(
+      (one): ZoneOptions => ({ streamReuse: "allow", ...one }),
+    );
+    const relay = { epoch: moneroNoiseEpoch, ...options.relay, zones };
     const seed = options.seed ?? this.nodes.length + 1;
     const node = new VirtualNode(this, address, relay, seed, options.make);
     node.books = options.books;
@@ -92,7 +102,7 @@ export class VirtualNetwork implements Streams {
     const to = formatAddress(address);
     const { zone } = address;
     this.later(() => {
-      const fault = this.dialFault(to, zone);
+      const fault = this.dialFault(to, zone, from);
       if (fault?.kind === "silence") {
         this.#fail(from, link, zone, "network", "the deadline is over", 60_000);
         return;
@@ -111,6 +121,8 @@ export class VirtualNetwork implements Streams {
         link,
         peer: undefined,
         open: true,
+        arrivesAt: 0,
+        isLost: false,
       };
       const far: End = { ...near, owner: party, direction: "inbound", link: accepted, peer: near };
       near.peer = far;
@@ -133,18 +145,35 @@ export class VirtualNetwork implements Streams {
   /** Takes bytes to the other end. */
   send(from: End, bytes: Uint8Array): void {
     const to = from.peer;
-    if (to === undefined || !from.open) return;
-    this.later(() => {
+    if (to === undefined || !from.open || from.isLost) return;
+    this.clock.setTimer(this.#arrival(from), () => {
       if (to.open) to.owner.received(to, bytes);
     });
+  }
+
+  #arrival(from: End): number {
+    const at = Math.max(from.arrivesAt, this.clock.now() + this.delayOf(from));
+    from.arrivesAt = at;
+    return at;
+  }
+
+  /** Holds back all that is sent at an end from now on; then it arrives in order. */
+  stall(end: End, ms: number): void {
+    end.arrivesAt = Math.max(end.arrivesAt, this.clock.now() + ms);
+  }
+
+  /** Lets a stream die without a word: neither end ever hears of the other again. */
+  lose(end: End): void {
+    end.isLost = true;
+    if (end.peer !== undefined) end.peer.isLost = true;
   }
 
   /** Closes an end; the other learns of it later. */
   close(end: End): void {
     end.open = false;
     const { peer } = end;
-    if (peer === undefined) return;
-    this.later(() => this.#gone(peer, "it closed the stream"));
+    if (peer === undefined || end.isLost) return;
+    this.clock.setTimer(this.#arrival(end), () => this.#gone(peer, "it closed the stream"));
   }
 
   /** Breaks a stream in the middle: both ends learn of it. */

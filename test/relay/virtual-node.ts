@@ -7,10 +7,11 @@ import { networks } from "../../lib/monero/network.ts";
 import { HandedOut } from "../../lib/peers/hand-out.ts";
 import type { ChainTuple } from "../../lib/relay/chain-tuple.ts";
 import { RelayCore, type RelayOptions } from "../../lib/relay/core.ts";
-import { LINK_RECEIVE_BYTES_MAX } from "../../lib/relay/driver.ts";
 import type { BookEffect, LinkEvent, LinkId, Notice, RelayEffect } from "../../lib/relay/event.ts";
+import { LINK_RECEIVE_BYTES_MAX } from "../../lib/relay/open-link.ts";
 import type { PeerBooks } from "../../lib/relay/peer-books.ts";
 import type { RestoredTransaction } from "../../lib/relay/pool.ts";
+import type { Verdict } from "../../lib/relay/verification-gate.ts";
 import type { Timer } from "../../lib/runtime/clock.ts";
 import type { FaultPlace } from "../../lib/runtime/fault.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
@@ -67,6 +68,8 @@ export class VirtualNode implements Party {
   readonly tuples = new Map<Zone, ChainTuple>();
   /** What it knows of peers, where its zones say that it has books. */
   books: PeerBooks | undefined;
+  /** Stands for the trusted daemon that judges what peers send. */
+  daemon: ((blob: Uint8Array) => { afterMs: number; verdict: Verdict | undefined }) | undefined;
   /** Whether `sent` and `effects` are kept; long runs have no room for them. */
   recording = true;
   readonly #network: Streams;
@@ -94,6 +97,8 @@ export class VirtualNode implements Party {
     this.core = this.#build();
   }
 
+  /** When a stored transaction is sent again, on the network's clock. */
+  readonly #again = new Map<string, number>();
   /** When a peer was first heard behind a stored transaction, by its id. */
   readonly #firstLeft = new Map<string, number>();
 
@@ -103,12 +108,15 @@ export class VirtualNode implements Party {
       return remembered === undefined ? zone : { ...zone, remembered };
     });
     const random = new SeededRandom(this.#seed++);
+    const aside = new SeededRandom(~this.#seed);
     const unixMs = this.#network.clock.unixMs();
+    const now = this.#network.clock.now();
     const restored = [...this.stored].map(([id, transaction]) => ({
       ...transaction,
       ...(this.#firstLeft.has(id) ? { ageMs: unixMs - (this.#firstLeft.get(id) ?? unixMs) } : {}),
+      againInMs: Math.max(0, (this.#again.get(id) ?? now) - now),
     }));
-    const options = { network: networks.regtest, random, ...this.#options, zones, restored };
+    const options = { network: networks.regtest, random, aside, ...this.#options, zones, restored };
     return this.#make(options, this.#network.clock.now());
   }
 
@@ -148,7 +156,11 @@ export class VirtualNode implements Party {
   }
 
   accept(zone: Zone): LinkId | undefined {
-    return this.running ? this.core.accept(zone, this.#network.clock.now()) : undefined;
+    if (!this.running) return undefined;
+    const link = this.core.accept(zone, this.#network.clock.now());
+    // A stranger may have to leave its place.
+    this.#call(() => this.core.tick(this.#network.clock.now()));
+    return link;
   }
 
   opened(end: End): void {
@@ -274,14 +286,30 @@ export class VirtualNode implements Party {
         if (kept !== undefined) this.stored.set(effect.id, { ...kept, sends: effect.sends });
         if (effect.confirmed && !this.#firstLeft.has(effect.id))
           this.#firstLeft.set(effect.id, this.#network.clock.unixMs());
+        if (effect.again === undefined) this.#again.delete(effect.id);
+        else this.#again.set(effect.id, effect.again);
         return;
       }
       case "forget":
         this.stored.delete(effect.id);
         return;
+      case "verify":
+        this.#verify(effect);
+        return;
       default:
         this.#askBook(effect);
     }
+  }
+
+  /** The daemon's answer comes later, from whoever stands for it; without one there is no verdict. */
+  #verify({ id, blob }: Extract<RelayEffect, { kind: "verify" }>): void {
+    const { clock } = this.#network;
+    const core = this.core;
+    const { afterMs, verdict } = this.daemon?.(blob) ?? { afterMs: 0, verdict: undefined };
+    clock.setTimer(clock.now() + afterMs, () => {
+      if (!this.running || this.core !== core) return;
+      this.#call(() => core.verified(id, verdict, clock.now(), clock.unixMs()));
+    });
   }
 
   #askBook(effect: BookEffect | BookEffect<"public">): void {

@@ -1,0 +1,73 @@
+import { RelayError } from "./error.ts";
+
+/** The time that a commit may take on a slow disk; no tick may be due within it. */
+export const QUIET_MS = 100;
+/** How long a write waits for so much quiet: a crash until then costs what it would have kept. */
+export const WRITE_DELAY_MS_MAX = 1_000;
+/** Writes that wait at the most. */
+export const WRITES_MAX = 1_024;
+
+interface Waiting {
+  readonly write: () => void;
+  /** Whether it has to be tried again where it fails. */
+  readonly isKept: boolean;
+}
+
+/**
+ * Writes to the disk that can wait. A commit stops everything for as long as the disk takes, and
+ * one is due when a transaction has left: if the next tick came late then, whoever watches the line
+ * would know. So they are done where no tick is near.
+ *
+ * What they keep only saves work after a restart, so a full disk does not stop the node.
+ */
+export class DeferredWrites {
+  readonly #warn: (text: string) => void;
+  readonly #waiting: Waiting[] = [];
+  /** What failed, and is tried again when something else is written. */
+  readonly #failed: Waiting[] = [];
+  /** When the first of those that wait came. */
+  #since = 0;
+
+  /** @param warn called with why a write failed */
+  constructor(warn: (text: string) => void) {
+    this.#warn = warn;
+  }
+
+  /**
+   * Writes when `settle` finds time for it, in the order of the calls.
+   *
+   * @param write throws RelayError where the disk fails
+   * @param now milliseconds
+   * @param isKept whether it is tried again with the next ones where it fails: what is not taken off the
+   *   disk would be sent again after a restart
+   */
+  later(write: () => void, now: number, isKept = false): void {
+    if (this.#waiting.length === 0) this.#since = now;
+    this.#waiting.push({ write, isKept });
+    if (this.#waiting.length >= WRITES_MAX) this.flush();
+  }
+
+  /**
+   * Does what waits, if there is time for it before something else is due.
+   *
+   * @param now milliseconds
+   * @param nextAt when the next tick or deadline is due
+   */
+  settle(now: number, nextAt: number): void {
+    if (this.#waiting.length === 0) return;
+    if (nextAt - now >= QUIET_MS || now - this.#since >= WRITE_DELAY_MS_MAX) this.flush();
+  }
+
+  /** Does all that waits. */
+  flush(): void {
+    for (const waiting of [...this.#failed.splice(0), ...this.#waiting.splice(0)]) {
+      try {
+        waiting.write();
+      } catch (error) {
+        if (!(error instanceof RelayError)) throw error;
+        this.#warn(error.message);
+        if (waiting.isKept && this.#failed.length < WRITES_MAX) this.#failed.push(waiting);
+      }
+    }
+  }
+}

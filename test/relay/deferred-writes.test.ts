@@ -1,0 +1,98 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  DeferredWrites,
+  QUIET_MS,
+  WRITE_DELAY_MS_MAX,
+  WRITES_MAX,
+} from "../../lib/relay/deferred-writes.ts";
+import { RelayError } from "../../lib/relay/error.ts";
+
+/** Writes that note themselves. */
+function noting(): { writes: DeferredWrites; done: number[]; warnings: string[] } {
+  const warnings: string[] = [];
+  const writes = new DeferredWrites((text) => void warnings.push(text));
+  return { writes, done: [], warnings };
+}
+
+describe("Writes that can wait", () => {
+  test("wait while a tick is near, and are done in order where none is", () => {
+    const { writes, done } = noting();
+    for (const number of [1, 2, 3]) writes.later(() => done.push(number), 0);
+    writes.settle(0, QUIET_MS - 1);
+    expect(done).toEqual([]);
+    writes.settle(50, 50 + QUIET_MS);
+    expect(done).toEqual([1, 2, 3]);
+    writes.settle(60, 1e9);
+    expect(done).toEqual([1, 2, 3]);
+  });
+
+  test("wait no longer than a second, and no more of them than may", () => {
+    const { writes, done } = noting();
+    writes.later(() => done.push(1), 5);
+    writes.settle(4 + WRITE_DELAY_MS_MAX, 0);
+    expect(done).toEqual([]);
+    writes.settle(5 + WRITE_DELAY_MS_MAX, 0);
+    expect(done).toEqual([1]);
+    for (let count = 0; count < WRITES_MAX; count++) writes.later(() => done.push(2), 0);
+    expect(done).toHaveLength(1 + WRITES_MAX);
+  });
+
+  test("are each done once, whatever comes between", () => {
+    const step = fc.record({ ms: fc.nat(300), nextMs: fc.nat(300), isWrite: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const { writes, done } = noting();
+        let now = 0;
+        let count = 0;
+        for (const { ms, nextMs, isWrite } of steps) {
+          now += ms;
+          const number = count;
+          if (isWrite) writes.later(() => done.push(number), now);
+          if (isWrite) count++;
+          const before = done.length;
+          writes.settle(now, now + nextMs);
+          const isQuiet = nextMs >= QUIET_MS;
+          if (isQuiet) expect(done).toHaveLength(count);
+          else if (done.length > before) expect(now).toBeGreaterThanOrEqual(WRITE_DELAY_MS_MAX);
+        }
+        writes.flush();
+        expect(done).toEqual(Array.from({ length: count }, (_, index) => index));
+      }),
+    );
+  });
+
+  test("that fail are told of, and the others are done; a bug is no full disk", () => {
+    const { writes, done, warnings } = noting();
+    writes.later(() => {
+      throw new RelayError("store-failed", "local", "The disk is full.");
+    }, 0);
+    writes.later(() => done.push(2), 0);
+    writes.flush();
+    expect(warnings).toEqual(["The disk is full."]);
+    expect(done).toEqual([2]);
+    writes.later(() => {
+      throw new TypeError("a bug");
+    }, 0);
+    expect(() => writes.flush()).toThrow(TypeError);
+  });
+
+  test("that have to be done are tried again with the next ones", () => {
+    const { writes, done, warnings } = noting();
+    let isFull = true;
+    const removal = (): void => {
+      if (isFull) throw new RelayError("store-failed", "local", "The disk is full.");
+      done.push(1);
+    };
+    writes.later(removal, 0, true);
+    writes.flush();
+    writes.later(() => done.push(2), 0);
+    writes.flush();
+    expect([done, warnings.length]).toEqual([[2], 2]);
+    isFull = false;
+    writes.later(() => done.push(3), 0);
+    writes.flush();
+    writes.flush();
+    expect(done).toEqual([2, 1, 3]);
+  });
+});
