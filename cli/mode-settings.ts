@@ -1,6 +1,7 @@
 import { isLoopback } from "../lib/address/loopback.ts";
 import { type ConnectivityMode, staysHidden } from "../lib/zone/mode.ts";
 import { type ProxyPlace, parseTorProxy, parseTxProxy, type TxProxy } from "../lib/zone/option.ts";
+import { zoneProfiles } from "../lib/zone/profile.ts";
 import { parseRotation } from "../lib/zone/rotation.ts";
 import { type AnonymizeValues, anonymizeOptions, asksToHide } from "./anonymize-option.ts";
 import { UsageError } from "./usage-error.ts";
@@ -95,11 +96,16 @@ export function readMode(values: ModeValues): ModeSettings {
  * @returns a sentence for each that is on another machine
  */
 export function proxyWarnings({ proxies }: ModeSettings): string[] {
-  return proxies.flatMap(({ proxy }) =>
-    "path" in proxy || isLoopback(proxy.host)
+  return proxies.flatMap(({ zone, proxy, version, credentials }) => [
+    ...("path" in proxy || isLoopback(proxy.host)
       ? []
-      : [`The proxy ${proxy.host} is on another machine: what is said to it travels in clear.`],
-  );
+      : [`The proxy ${proxy.host} is on another machine: what is said to it travels in clear.`]),
+    ...(zoneProfiles[zone].isolatesStreams && (credentials !== undefined || version === "4a")
+      ? [
+          `The ${zone} zone's streams share circuits, since their credentials are ${credentials === undefined ? "none (socks4a://)" : "your own"}: whoever sees two of them end knows that one machine sent both; leave that out to have a circuit for each.`,
+        ]
+      : []),
+  ]);
 }
 
 /**

@@ -1,20 +1,22 @@
 import { formatAddress } from "../lib/address/address.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
-import { FRAME_BYTES } from "../lib/levin/frame.ts";
-import { formatSchedule, meanInterval } from "../lib/padding/schedule.ts";
-import { NOISE_CHANNELS } from "../lib/relay/core.ts";
-import { formatForwardDelay } from "../lib/relay/forward-delay.ts";
+import type { EpochLength } from "../lib/padding/epoch.ts";
+import { formatSchedule } from "../lib/padding/schedule.ts";
+import { formatDuration } from "../lib/runtime/duration.ts";
+import type { TxProxy } from "../lib/zone/option.ts";
 import { anonymityZones, zoneProfiles } from "../lib/zone/profile.ts";
+import { explainVerifier, gatewayTexts } from "./node-explain-daemon.ts";
+import { explainPublic } from "./node-explain-public.ts";
+import { noiseCost } from "./node-noise.ts";
 import type { NodeSettings } from "./node-settings.ts";
-
-/** What a node would do in one zone. */
-export interface ZoneExplanation {
-  readonly zone: "public" | AnonymityZone | "rpc";
-  /** Sentences: what is connected where, and over which proxy. */
-  readonly connects: readonly string[];
-  /** Sentences: who could learn what. */
-  readonly leaks: readonly string[];
-}
+import {
+  learnedText,
+  linkedProxy,
+  peersText,
+  placeText,
+  proxyText,
+  type ZoneExplanation,
+} from "./zone-explanation.ts";
 
 /**
  * Says what a node with these settings would connect, where, over which proxy, and what can leak.
@@ -29,6 +31,7 @@ export function explainNode(settings: NodeSettings): ZoneExplanation[] {
   return [
     ...hidden,
     ...(open === undefined ? [] : [open]),
+    ...explainVerifier(settings),
     explainWallets(settings, hidden.length),
   ];
 }
@@ -40,7 +43,7 @@ export function explainNode(settings: NodeSettings): ZoneExplanation[] {
  */
 export function explanationText(explanations: readonly ZoneExplanation[]): string {
   const lines = explanations.flatMap(({ zone, connects, leaks }) => [
-    zone === "rpc" ? "Wallets" : `Zone ${zone}`,
+    zone === "rpc" ? "Wallets" : zone === "verifier" ? "Verifying daemon" : `Zone ${zone}`,
     ...connects.map((line) => `  ${line}`),
     ...leaks.map((line) => `  may leak: ${line}`),
   ]);
@@ -48,7 +51,7 @@ export function explanationText(explanations: readonly ZoneExplanation[]): strin
 }
 
 function explainHidden(zone: AnonymityZone, settings: NodeSettings): ZoneExplanation | undefined {
-  const { proxies, inbound, ownService, peers, schedule } = settings;
+  const { proxies, inbound, ownService, peers } = settings;
   const proxy = proxies.find((one) => one.zone === zone);
   const listeners = inbound.filter((one) => one.zone === zone);
   const hasOwn = zone === "tor" && ownService !== undefined;
@@ -59,18 +62,20 @@ function explainHidden(zone: AnonymityZone, settings: NodeSettings): ZoneExplana
   if (proxy === undefined) {
     connects.push("Dials nobody: there is no --tx-proxy.");
   } else {
-    const place = "path" in proxy.proxy ? proxy.proxy.path : placeText(proxy.proxy);
+    const place = proxyText(proxy.proxy);
     const given = peers.filter(({ address }) => address.zone === zone);
     const exclusive = settings.peers.some(({ kind }) => kind === "exclusive");
-    const more = exclusive ? "nobody else" : "peers that it learns of, and the network's seeds";
-    const names = given.map(({ address }) => formatAddress(address)).join(", ");
+    const more = exclusive ? "nobody else" : learnedText(settings.network, zone);
+    const { dials, asks } = peersText(given, more);
+    const linked = linkedProxy(settings, proxy);
     connects.push(
-      `Dials ${names === "" ? "" : `${names}, and `}${more}, ${proxy.outboundMax} at once, through ${proxyName} at ${place}.`,
+      linked.outboundMax === 0
+        ? "Dials nobody: the exclusive peers are of other zones."
+        : `${dials}, ${linked.outboundMax} at once, through ${proxyName} at ${place}.`,
+      ...asks,
+      ...noiseTexts(settings, linked),
     );
-    const rate = Math.round((NOISE_CHANNELS * FRAME_BYTES * 1_000) / meanInterval(schedule));
-    connects.push(
-      `Sends ${rate} bytes a second of noise on ${NOISE_CHANNELS} channels (${formatSchedule(schedule)}), whether there is a transaction or not.`,
-    );
+    leaks.push(...streamLeaks(settings, proxy));
     leaks.push(`that this machine uses ${proxyName}, to who carries its traffic.`);
   }
   for (const { listen, address } of listeners) {
@@ -84,40 +89,58 @@ function explainHidden(zone: AnonymityZone, settings: NodeSettings): ZoneExplana
   return { zone, connects, leaks };
 }
 
-function explainPublic(settings: NodeSettings): ZoneExplanation | undefined {
-  const { publicZone, publicPeers } = settings;
-  if (publicZone === undefined) return undefined;
-  const { proxy, listen, isClosed, outboundMax, inboundMax, forwardDelay } = publicZone;
-  const through =
-    proxy === undefined
-      ? "openly, without a proxy"
-      : `through the proxy at ${"path" in proxy ? proxy.path : placeText(proxy)}, which resolves names too`;
-  const names = publicPeers.map(({ address }) => formatAddress(address)).join(", ");
-  const exclusive = [...publicPeers, ...settings.peers].some(({ kind }) => kind === "exclusive");
-  const more =
-    isClosed || exclusive ? "nobody else" : "peers that it learns of, and the network's seeds";
-  const connects = [
-    `Dials ${names === "" ? "" : `${names}, and `}${more}, ${outboundMax} at once, ${through}.`,
-    listen === undefined
-      ? "Listens nowhere."
-      : `Listens on ${placeText(listen)} for ${inboundMax} peers at the most.`,
-    `Passes on what peers send; what came over Tor or I2P waits first (${formatForwardDelay(forwardDelay)}).`,
-  ];
-  const leaks: string[] = [];
-  if (proxy === undefined && !isClosed) {
-    leaks.push("this machine's address, to its peers and to everybody on the way.");
-  } else if (proxy !== undefined) {
-    leaks.push(
-      "what it says to peers, to the exit relay: Monero's public links are not encrypted.",
-    );
+/** What noise costs in a zone, and what streams carry. */
+function noiseTexts(settings: NodeSettings, proxy: TxProxy): string[] {
+  const { schedule, channels, streamReuse, epoch, forwardsInZone, publicZone } = settings;
+  const cost = noiseCost(settings, proxy);
+  const links = `${cost.channels} link${cost.channels === 1 ? "" : "s"}`;
+  const on = channels === "all" ? `all links, ${cost.channels} at the most` : links;
+  const interval = formatSchedule(schedule);
+  const noise =
+    proxy.noise === "silent"
+      ? `Sends no noise: frames leave on ${on} only where there is something to say (${interval}).`
+      : `Sends ${cost.bytesPerSecond} bytes a second of noise on ${on} (${interval}), whether there is a transaction or not: ${megabytesADay(cost.bytesPerSecond)} MB a day.`;
+  const lasts = formatEpoch(epoch);
+  const streams =
+    streamReuse === "refuse"
+      ? `A stream carries one transaction of a wallet's at the most, and ends after ${lasts}, used or not.`
+      : `Streams stay; channels move to others after ${lasts}.`;
+  if (forwardsInZone) {
+    return [
+      noise,
+      streams,
+      "Passes stems of peers on to other peers of the zone at once, on streams apart.",
+    ];
   }
-  if (listen !== undefined && listen.host !== "127.0.0.1" && listen.host !== "::1") {
-    leaks.push(`the address ${listen.host}, to whoever connects there.`);
-  }
-  return { zone: "public", connects, leaks };
+  if (publicZone !== undefined) return [noise, streams];
+  return [noise, streams, "Passes nothing on that peers of the zone send."];
 }
 
-function explainWallets({ rpc, publicZone }: NodeSettings, hidden: number): ZoneExplanation {
+/** Both ends in the same unit, with one digit behind the point at the most. */
+function formatEpoch({ baseMs, spreadMs }: EpochLength): string {
+  const ends = [baseMs, baseMs + spreadMs];
+  for (const [unit, ms] of [["m", 60_000] as const, ["s", 1_000] as const]) {
+    if (ends.every((end) => (end * 10) % ms === 0)) {
+      return ends.map((end) => `${end / ms}${unit}`).join("..");
+    }
+  }
+  return ends.map(formatDuration).join("..");
+}
+
+function streamLeaks({ streamReuse }: NodeSettings, { noise }: TxProxy): string[] {
+  const silent =
+    "when something is sent, to who watches the line: there is no noise to hide it in.";
+  const reuse = "that two transactions are of one sender, to a peer that gets both on one stream.";
+  return [...(noise === "silent" ? [silent] : []), ...(streamReuse === "allow" ? [reuse] : [])];
+}
+
+function megabytesADay(bytesPerSecond: number): number {
+  return Math.round((bytesPerSecond * 86_400) / 1_000_000);
+}
+
+function explainWallets(settings: NodeSettings, hidden: number): ZoneExplanation {
+  const { rpc, publicZone, metrics } = settings;
+  const daemon = gatewayTexts(settings);
   const way =
     hidden > 0
       ? "Their transactions go to peers of the anonymity zones above and nowhere else; they wait while there is none."
@@ -130,11 +153,12 @@ function explainWallets({ rpc, publicZone }: NodeSettings, hidden: number): Zone
       : [];
   return {
     zone: "rpc",
-    connects: [`Wallets connect to http://${placeText(rpc)}.`, way],
-    leaks,
+    connects: [
+      `Wallets connect to http://${placeText(rpc)}.`,
+      way,
+      ...daemon.connects,
+      ...(metrics === undefined ? [] : [`Prometheus asks http://${placeText(metrics)}/metrics.`]),
+    ],
+    leaks: [...leaks, ...daemon.leaks],
   };
-}
-
-function placeText({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

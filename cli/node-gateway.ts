@@ -2,6 +2,7 @@ import type { Address } from "../lib/address/address.ts";
 import type { Network } from "../lib/monero/network.ts";
 import { DaemonGateway } from "../lib/relay/gateway.ts";
 import type { DaemonLogin } from "../lib/relay/gateway-digest.ts";
+import { walletDaemonNames } from "../lib/relay/gateway-option.ts";
 import {
   chooseDaemonWay,
   type DaemonPlace,
@@ -10,14 +11,13 @@ import {
   daemonDial,
   readDaemonPlace,
 } from "../lib/relay/gateway-place.ts";
-import { readCertificates } from "../lib/relay/gateway-tls.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import type { StreamIsolation } from "../lib/socks/isolation.ts";
 import { Dialer } from "../lib/zone/dial.ts";
-import { parseTorProxy, type TxProxy } from "../lib/zone/option.ts";
+import { parseTorProxy } from "../lib/zone/option.ts";
 import { zoneProfiles } from "../lib/zone/profile.ts";
-import { readBounded } from "./bounded-file.ts";
+import { readCertificateFile, readLoginFile } from "./daemon-files.ts";
 import { checkBeside, type ModeSettings } from "./mode-settings.ts";
 import { isOn, last, type OptionTexts } from "./option-texts.ts";
 import { UsageError } from "./usage-error.ts";
@@ -84,12 +84,6 @@ export const gatewayOptions: readonly GatewayOption[] = [
   },
 ];
 
-/** A certificate has 1 KiB; a file of all authorities has 300. */
-const CERTIFICATE_FILE_BYTES_MAX = 4_194_304;
-const LOGIN_FILE_BYTES_MAX = 4_096;
-/** What would end a quoted string in the header that carries the name. */
-const LOGIN_FORM = /^([^\x00-\x1f":\\]+):([^\x00-\x1f]+)$/;
-
 /**
  * Reads `--daemon` and what goes with it.
  *
@@ -116,15 +110,15 @@ export function readGateway(
     url,
     defaultPort: network.rpcPort,
     ssl: last(texts, "daemon-ssl"),
-    certificates: readCertificateFile(last(texts, "daemon-cert-file")),
+    certificates: readCertificateFile(last(texts, "daemon-cert-file"), walletDaemonNames),
     anyCertificate: isOn(texts, "daemon-ssl-allow-any-cert"),
     trusted: readTrust(texts),
   });
   const proxyText = last(texts, "daemon-proxy");
   const settings: GatewaySettings = {
     place,
-    login: readLogin(last(texts, "daemon-login-file")),
-    daemonProxy: proxyText === undefined ? undefined : readDaemonProxy(proxyText),
+    login: readLoginFile(last(texts, "daemon-login-file"), walletDaemonNames),
+    daemonProxy: proxyText === undefined ? undefined : parseTorProxy(proxyText, "--daemon-proxy"),
     direct: isOn(texts, "daemon-direct"),
   };
   if (settings.daemonProxy !== undefined) {
@@ -168,40 +162,6 @@ function readTrust(texts: OptionTexts): boolean | undefined {
     throw usage("--trusted-daemon and --untrusted-daemon exclude each other; give one.");
   }
   return trusted ? true : untrusted ? false : undefined;
-}
-
-function readDaemonProxy(text: string): TxProxy {
-  try {
-    return parseTorProxy(text);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    throw usage(error.message.replaceAll("--tor-proxy", "--daemon-proxy"));
-  }
-}
-
-function readCertificateFile(file: string | undefined): string[] | undefined {
-  if (file === undefined) return undefined;
-  return readCertificates(readText("daemon-cert-file", file, CERTIFICATE_FILE_BYTES_MAX), file);
-}
-
-function readLogin(file: string | undefined): DaemonLogin | undefined {
-  if (file === undefined) return undefined;
-  const text = readText("daemon-login-file", file, LOGIN_FILE_BYTES_MAX).replace(/\r?\n$/, "");
-  const [, user, password] = LOGIN_FORM.exec(text) ?? [];
-  if (user !== undefined && password !== undefined) return { user, password };
-  throw usage(`--daemon-login-file ${file} does not hold one line USER:PASSWORD.`);
-}
-
-function readText(option: string, file: string, bytesMax: number): string {
-  let bytes: Uint8Array | undefined;
-  try {
-    bytes = readBounded(file, bytesMax);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw usage(`--${option} ${file} can't be read (${why}).`);
-  }
-  if (bytes === undefined) throw usage(`--${option} ${file} has over ${bytesMax} bytes.`);
-  return Buffer.from(bytes).toString("utf8");
 }
 
 function warningsOf({ place, direct }: GatewaySettings, way: string): string[] {

@@ -13,7 +13,6 @@ import type { TorLaunch } from "./tor-access.ts";
 
 /** How a node dials. */
 export interface NodeModeSettings extends ModeSettings {
-  readonly mode: Exclude<ConnectivityMode, "anonymize">;
   /** How often new links are given new circuits, in milliseconds; undefined for never. */
   readonly rotateMs: number | undefined;
 }
@@ -21,6 +20,8 @@ export interface NodeModeSettings extends ModeSettings {
 /** Where a node listens, and whom it speaks to besides its proxies. */
 export interface NodePlaces {
   readonly rpc: { readonly host: string };
+  /** For peers of the public zone; undefined for nowhere. */
+  readonly peers: { readonly host: string } | undefined;
   readonly inbound: readonly AnonymousInbound[];
   /** tor's control port, where one is named. */
   readonly control: ProxyPlace | undefined;
@@ -35,8 +36,9 @@ export interface NodePlaces {
  * @throws ZoneError `only-onion` or UsageError, naming the option
  */
 export function checkNodePlaces(settings: ModeSettings, places: NodePlaces): void {
-  const { rpc, inbound, control } = places;
+  const { rpc, peers, inbound, control } = places;
   checkListen(settings.mode, rpc.host, "--rpc-bind-ip");
+  if (peers !== undefined) checkListen(settings.mode, peers.host, "--p2p-bind-ip");
   for (const { listen } of inbound) {
     checkListen(settings.mode, listen.host, "--anonymous-inbound");
   }
@@ -66,12 +68,15 @@ export function readNodeMode(
     revealIPAddress: last(texts, "reveal-IP-address"),
   });
   warnings.push(...proxyWarnings(settings));
-  // This node has no open peers that could be met through an exit: what is left of anonymize mode
-  // is the stricter one, for its dials and for its daemon.
-  const mode = settings.mode === "anonymize" ? "only-onion" : settings.mode;
-  return {
-    ...settings,
-    mode,
-    rotateMs: readRotation(last(texts, "tor-rotate-circuits"), settings),
-  };
+  return { ...settings, rotateMs: readRotation(last(texts, "tor-rotate-circuits"), settings) };
+}
+
+/**
+ * The mode of what is not the public zone: only peers of that are met through an exit, so what is
+ * left of anonymize mode for a daemon, or for a node without the zone, is the stricter one.
+ *
+ * @param mode as it was read
+ */
+export function hiddenMode(mode: ConnectivityMode): Exclude<ConnectivityMode, "anonymize"> {
+  return mode === "anonymize" ? "only-onion" : mode;
 }

@@ -2,7 +2,10 @@ import { type Command, Option } from "commander";
 import type { ConfigLine } from "./config-file.ts";
 import { modeOptions } from "./mode-settings.ts";
 import { gatewayOptions } from "./node-gateway.ts";
+import { noiseOptions } from "./node-noise.ts";
 import { asksForPublic, publicOptions, withoutPublicZone } from "./node-public.ts";
+import { verifyOptions } from "./node-verify.ts";
+import { inFile, type PlaceOf } from "./option-place.ts";
 import type { OptionTexts } from "./option-texts.ts";
 import { BRIDGE_ABOUT } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
@@ -31,7 +34,7 @@ const options: readonly NodeOption[] = [
     "tx-proxy",
     "list",
     "ZONE,IP:PORT[,MAX]",
-    "reach peers of tor or i2p through this SOCKS proxy, MAX at once; [socks5://[USER:PASSWORD@]]IP:PORT chooses version and credentials",
+    "reach peers of tor or i2p through this SOCKS proxy, MAX at once; [socks5://[USER:PASSWORD@]]IP:PORT chooses version and credentials, ,disable_noise at the end silent channels",
   ),
   ...modeOptions.map(({ name, argument, about }) =>
     option(name, argument === "" ? "switch" : "single", argument, about),
@@ -68,10 +71,16 @@ const options: readonly NodeOption[] = [
   ),
   option("add-priority-node", "list", "HOST[:PORT]", "dial this peer before others"),
   option("add-exclusive-node", "list", "HOST[:PORT]", "dial only peers given like this"),
-  option("seed-node", "list", "HOST[:PORT]", "begin with this peer too; dialed as --add-peer"),
-  ...publicOptions.map(({ name, argument, about }) =>
-    option(name, argument === "" ? "switch" : "single", argument, about),
+  option(
+    "seed-node",
+    "list",
+    "HOST[:PORT]",
+    "ask this peer for others where the zone has nobody, and leave it",
   ),
+  ...publicOptions.map(({ name, argument, about, isList, hidden }) => ({
+    ...option(name, argument === "" ? "switch" : isList ? "list" : "single", argument, about),
+    ...(hidden && { hidden }),
+  })),
   option("rpc-bind-ip", "single", "IP", "where wallets connect (default: 127.0.0.1)"),
   option(
     "rpc-bind-port",
@@ -80,6 +89,9 @@ const options: readonly NodeOption[] = [
     "0 picks a free one (default: 18081, or the network's)",
   ),
   ...gatewayOptions.map(({ name, argument, about }) =>
+    option(name, argument === "" ? "switch" : "single", argument, about),
+  ),
+  ...verifyOptions.map(({ name, argument, about }) =>
     option(name, argument === "" ? "switch" : "single", argument, about),
   ),
   option(
@@ -103,17 +115,8 @@ const options: readonly NodeOption[] = [
   option("testnet", "switch", "", "use Monero's test network"),
   option("stagenet", "switch", "", "use Monero's stage network"),
   option("regtest", "switch", "", "use a private chain, as monerod --regtest"),
-  option(
-    "noise-schedule",
-    "single",
-    "SCHEDULE",
-    "uniform:10s..15s, poisson:12.5s; constant:10s on regtest (default: uniform:10s..15s)",
-  ),
-  option(
-    "noise-epoch",
-    "single",
-    "LOW..HIGH",
-    "how long a noise channel stays with a peer (default: 5m..5.5m)",
+  ...noiseOptions.map(({ name, argument, about }) =>
+    option(name, argument === "" ? "switch" : "single", argument, about),
   ),
   option("timed-sync", "single", "DURATION", "how often to sync with a dialed peer (default: 60s)"),
   option(
@@ -123,6 +126,15 @@ const options: readonly NodeOption[] = [
     "when to send again what may be lost; doubles (default: 5m..4h)",
   ),
 ];
+
+/** Options that a file can't have. */
+const onLineOnly: ReadonlySet<string> = new Set([
+  "config-file",
+  "explain",
+  "help",
+  "json",
+  "protocol",
+]);
 
 /** monerod's options that change nothing here: a monero.conf may hold them. */
 const harmless: ReadonlySet<string> = new Set([
@@ -167,25 +179,28 @@ export function addNodeOptions(command: Command): void {
  * @param command parsed
  * @param lines the file's
  * @param file its name, for messages
- * @returns the texts, and the harmless names that were passed over
+ * @returns the texts, the harmless names that were passed over, and where each text stands
  * @throws UsageError `bad-config-file` on a name that no option has
  */
 export function collectTexts(
   command: Command,
   lines: readonly ConfigLine[],
   file: string,
-): { texts: OptionTexts; ignored: string[] } {
+): { texts: OptionTexts; ignored: string[]; placeOf: PlaceOf } {
   const texts = new Map<string, string[]>();
   const ignored: string[] = [];
   const given: { readonly [name: string]: unknown } = command.opts();
   const onLine = publicOptions.filter(({ name }) => given[camelCase(name)] !== undefined);
-  const hasPublic = asksForPublic([...onLine, ...lines].map(({ name }) => name));
+  const names = options.filter(({ name }) => given[camelCase(name)] !== undefined);
+  const all = [...names, ...lines].map(({ name }) => name);
+  const hasPublic = asksForPublic(all);
+  const isOnlyOnion = all.includes("only-onion");
   for (const { name } of hasPublic ? [] : onLine) {
-    const why = withoutPublicZone(name, [String(given[camelCase(name)])]);
+    const why = withoutPublicZone(name, [String(given[camelCase(name)])], isOnlyOnion);
     if (why !== undefined) throw new UsageError("bad-option", `--${why}.`);
   }
   for (const { name, value, line } of lines) {
-    const why = hasPublic ? undefined : withoutPublicZone(name, [value]);
+    const why = hasPublic ? undefined : withoutPublicZone(name, [value], isOnlyOnion);
     if (why !== undefined) {
       throw new UsageError("bad-config-file", `${file}, line ${line}: ${why}.`);
     }
@@ -194,10 +209,11 @@ export function collectTexts(
     } else if (harmless.has(name)) {
       ignored.push(name);
     } else {
-      throw new UsageError(
-        "bad-config-file",
-        `${file}, line ${line}: anonctl node has no option "${name}"; its options are those of --help.`,
-      );
+      const advice = onLineOnly.has(name)
+        ? ` in a file; give --${name} on the command line.`
+        : "; its options are those of --help.";
+      const text = `${file}, line ${line}: anonctl node has no option "${name}"${advice}`;
+      throw new UsageError("bad-config-file", text);
     }
   }
   for (const { name, kind } of options) {
@@ -208,7 +224,7 @@ export function collectTexts(
       : [value === true ? "1" : String(value)];
     texts.set(name, kind === "list" ? [...(texts.get(name) ?? []), ...values] : values);
   }
-  return { texts, ignored };
+  return { texts, ignored, placeOf: inFile(file, lines) };
 }
 
 function camelCase(name: string): string {

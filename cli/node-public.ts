@@ -1,20 +1,31 @@
 import { type Address, isOfZone } from "../lib/address/address.ts";
+import { isInternal } from "../lib/address/internal.ts";
 import { isLoopback } from "../lib/address/loopback.ts";
 import { type EmbargoSchedule, parseEmbargo } from "../lib/dandelion/embargo.ts";
 import type { Network } from "../lib/monero/network.ts";
 import type { TargetKind } from "../lib/relay/dial-target.ts";
 import { type ForwardDelay, parseForwardDelay } from "../lib/relay/forward-delay.ts";
 import type { PublicOptions } from "../lib/relay/public-options.ts";
-import type { ConnectivityMode } from "../lib/zone/mode.ts";
-import { type ProxyPlace, parseClearnetProxy } from "../lib/zone/option.ts";
 import type { ClearnetWay } from "../lib/zone/peer-dialer.ts";
-import { isOn, last, type OptionTexts } from "./option-texts.ts";
+import { anonymizeOptions } from "./anonymize-option.ts";
+import type { ModeSettings } from "./mode-settings.ts";
+import {
+  type PublicSurroundings,
+  type PublicWay,
+  readResolver,
+  readSeedNames,
+  readWay,
+} from "./node-public-way.ts";
+import { last, type OptionTexts } from "./option-texts.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A node's public zone, read and checked. */
 export interface PublicSettings {
-  /** Through which everything goes out; undefined where peers are dialed openly. */
-  readonly proxy: ProxyPlace | undefined;
+  readonly way: PublicWay;
+  /** Names whose addresses are peers, asked where the zone has nobody; none where it takes nobody. */
+  readonly seedNames: readonly string[];
+  /** Whether the system's resolver is asked for them, instead of the proxy. */
+  readonly asksResolver: boolean;
   /** Where peers may connect; undefined for nowhere. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   /** Whether no address but this machine's own is dialed. */
@@ -39,6 +50,10 @@ export interface PublicOption {
   readonly about: string;
   /** Whether it asks for the zone by itself. */
   readonly asks?: true;
+  /** Whether it may be given more than once. */
+  readonly isList?: true;
+  /** Left out of the help. */
+  readonly hidden?: true;
 }
 
 /** The options of the public zone. Without one that asks for it there is no such zone. */
@@ -74,7 +89,14 @@ export const publicOptions: readonly PublicOption[] = [
   {
     name: "proxy-allow-dns-leaks",
     argument: "",
-    about: "monerod's; changes nothing, since this node asks no resolver but the proxy",
+    about: "with --proxy: ask this machine's resolver for the network's seed names, not the proxy",
+  },
+  {
+    name: "dns-seed",
+    argument: "NAME",
+    about: "regtest: a name that stands for peers of the public zone",
+    isList: true,
+    hidden: true,
   },
   {
     name: "forward-delay",
@@ -96,13 +118,15 @@ const IN_PEERS_DEFAULT = 32;
 const PEERS_MAX = 1_000;
 
 /**
- * Whether the public zone is asked for: by `--proxy` or `--public`, and by nothing else, because a
- * peer or a port that is written there by mistake must not open it.
+ * Whether the public zone may be asked for: by `--proxy` or `--public`, because a peer or a port that
+ * is written there by mistake must not open it; and where `--anonymize` keeps it behind tor, by an
+ * open peer too, which `readPublic` sees.
  *
  * @param names options that were given
  */
 export function asksForPublic(names: Iterable<string>): boolean {
   const asking = new Set(publicOptions.filter(({ asks }) => asks).map(({ name }) => name));
+  for (const { name } of anonymizeOptions) asking.add(name);
   return [...names].some((name) => asking.has(name));
 }
 
@@ -112,61 +136,59 @@ export function asksForPublic(names: Iterable<string>): boolean {
  *
  * @param name the option's
  * @param values what it was given as
+ * @param isOnlyOnion whether the node may have no public zone at all
  * @returns why not, as the end of a sentence; undefined where it may stand
  */
-export function withoutPublicZone(name: string, values: readonly string[]): string | undefined {
+export function withoutPublicZone(
+  name: string,
+  values: readonly string[],
+  isOnlyOnion = false,
+): string | undefined {
   if (!publicOptions.some((option) => option.name === name)) return undefined;
   const closes = name === "p2p-bind-ip" ? isLoopback : (value: string) => value === "0";
   const isCloser = ["p2p-bind-ip", "in-peers", "out-peers"].includes(name);
   if (isCloser && values.every(closes)) return undefined;
-  return `${name} is for the public zone, which is off; give --proxy IP:PORT to have one through Tor, or --public to have one openly`;
+  if (isOnlyOnion) return `${name} is for the public zone, which --only-onion never enters`;
+  const open = name === "proxy-allow-dns-leaks" ? "" : ", or --public to have one openly";
+  return `${name} is for the public zone, which is off; give --proxy IP:PORT to have one through Tor${open}`;
 }
 
 /**
  * Reads how the public zone is set up.
  *
  * @param texts what the command line and the configuration file gave
- * @param mode which ways may be taken
+ * @param surroundings the ways that may be taken, and the network
  * @param warnings takes what is worth telling before the node starts
  * @returns undefined where there is no public zone
  * @throws UsageError, ZoneError, RelayError or DandelionError, naming the option
  */
 export function readPublic(
   texts: OptionTexts,
-  mode: ConnectivityMode,
+  surroundings: PublicSurroundings,
   warnings: string[],
 ): PublicSettings | undefined {
-  const proxyText = last(texts, "proxy");
-  const isOpen = isOn(texts, "public");
-  if (proxyText === undefined && !isOpen) return undefined;
-  const asked = proxyText === undefined ? "--public" : "--proxy";
-  if (mode === "only-onion") {
-    throw usage(`${asked} is for the public zone, which --only-onion and --anonymize never enter.`);
-  }
-  if (proxyText !== undefined && isOpen) {
-    throw usage("--public has no proxy and --proxy has one; give one of them.");
-  }
-  const proxy = proxyText === undefined ? undefined : parseClearnetProxy(proxyText);
-  if (isOn(texts, "proxy-allow-dns-leaks")) {
-    warnings.push(
-      "--proxy-allow-dns-leaks changes nothing: names are resolved by the proxy, or not at all.",
-    );
+  const way = readWay(texts, surroundings);
+  if (way === undefined) {
+    refuseStray(texts, surroundings.mode.mode === "only-onion");
+    return undefined;
   }
   const listen = readListen(texts);
   if (listen !== undefined && !isLoopback(listen.host)) {
     warnings.push(
-      `The public zone listens on ${listen.host}: whoever connects there learns this machine's address${proxy === undefined ? "" : ", although what goes out takes the proxy"}.`,
+      `The public zone listens on ${listen.host}: whoever connects there learns this machine's address${way.kind === "open" ? "" : ", although what goes out takes the proxy"}.`,
     );
   }
   const bindHost = last(texts, "p2p-bind-ip");
-  const isClosed = proxy === undefined && bindHost !== undefined && isLoopback(bindHost);
-  if (proxy === undefined && !isClosed) {
+  const isClosed = way.kind === "open" && bindHost !== undefined && isLoopback(bindHost);
+  if (way.kind === "open" && !isClosed) {
     warnings.push(
       "The public zone has no proxy: its peers, and everybody on the way, see this machine's address.",
     );
   }
+  const seedNames = isClosed ? [] : readSeedNames(texts, surroundings.network);
   return {
-    ...{ proxy, listen, isClosed },
+    ...{ way, listen, isClosed, seedNames },
+    asksResolver: readResolver(texts, way, seedNames, warnings),
     outboundMax: readCount(texts, "out-peers", OUT_PEERS_DEFAULT),
     inboundMax: listen === undefined ? 0 : readCount(texts, "in-peers", IN_PEERS_DEFAULT),
     forwardDelay: parseForwardDelay(last(texts, "forward-delay") ?? "poisson:22s"),
@@ -174,35 +196,54 @@ export function readPublic(
   };
 }
 
+function refuseStray(texts: OptionTexts, isOnlyOnion: boolean): void {
+  for (const { name } of publicOptions) {
+    const values = texts.get(name);
+    const why = values === undefined ? undefined : withoutPublicZone(name, values, isOnlyOnion);
+    if (why !== undefined) throw usage(`--${why}.`);
+  }
+}
+
 /**
  * Refuses a public peer that can't be dialed.
  *
- * @param option what gave it, and how, for the message
+ * @param given what gave it, and how, for the message
  * @param address whose
  * @param settings the public zone's
- * @param network the node's
+ * @param surroundings the network's port of onions, and how the node dials
  * @throws UsageError
  */
 export function checkPublicPeer(
-  option: string,
+  given: string,
   address: Address<"public">,
   settings: PublicSettings | undefined,
-  { torPort }: Pick<Network, "torPort">,
+  { torPort, mode }: Pick<Network, "torPort"> & Pick<ModeSettings, "mode">,
 ): void {
+  if (settings === undefined && mode === "only-onion") {
+    throw usage(
+      `${given} is a public address, which --only-onion never dials; name the peer's onion, as in --add-peer NAME.onion:${torPort}.`,
+    );
+  }
   if (settings === undefined) {
     throw usage(
-      `${option} is a public address, and the node has no public zone; name the peer's onion, as in --add-peer NAME.onion:${torPort}, or give --proxy IP:PORT to reach it through Tor, or --public to dial it openly.`,
+      `${given} is a public address, and the node has no public zone; name the peer's onion, as in --add-peer NAME.onion:${torPort}, or give --proxy IP:PORT to reach it through Tor, or --public to dial it openly.`,
     );
   }
-  if (settings.proxy !== undefined) return;
+  const { way, isClosed } = settings;
+  if (way.kind === "exit" && isInternal(address.host)) {
+    throw usage(
+      `${given} is of one machine or one local network, which no exit of Tor reaches; name an onion address, or one of the public internet.`,
+    );
+  }
+  if (way.kind !== "open") return;
   if (address.kind === "dns") {
     throw usage(
-      `${option} is a name, and names are resolved only by a proxy; give --proxy, or an IP address.`,
+      `${given} is a name, and names of peers are resolved only by a proxy; give --proxy, or an IP address.`,
     );
   }
-  if (settings.isClosed && !isLoopback(address.host)) {
+  if (isClosed && !isLoopback(address.host)) {
     throw usage(
-      `${option} is beyond this machine, and --p2p-bind-ip closes clearnet; give --proxy IP:PORT to reach it.`,
+      `${given} is beyond this machine, and --p2p-bind-ip closes clearnet; give --proxy IP:PORT to reach it.`,
     );
   }
 }
@@ -219,9 +260,9 @@ export function publicZoneOf(
   peers: readonly GivenPeer[],
   network: Pick<Network, "p2pPort">,
 ): PublicOptions {
-  const { proxy, listen, isClosed, outboundMax, inboundMax } = settings;
+  const { way, listen, isClosed, outboundMax, inboundMax } = settings;
   const isExclusive = peers.some(({ kind }) => kind === "exclusive");
-  const isReached = listen !== undefined && proxy === undefined && !isLoopback(listen.host);
+  const isReached = listen !== undefined && way.kind === "open" && !isLoopback(listen.host);
   return {
     zone: "public",
     targets: peers.flatMap(({ address, kind }) =>
@@ -236,14 +277,20 @@ export function publicZoneOf(
 }
 
 /**
- * How open addresses are reached.
+ * How open addresses are reached. Through an exit they are by the tor zone's own dialer.
  *
  * @param settings the public zone's
  */
 export function clearnetWayOf(settings: PublicSettings | undefined): ClearnetWay {
-  if (settings === undefined) return { kind: "none" };
-  const { proxy: place } = settings;
-  return place === undefined ? { kind: "direct" } : { kind: "proxy", place };
+  switch (settings?.way.kind) {
+    case undefined:
+    case "exit":
+      return { kind: "none" };
+    case "open":
+      return { kind: "direct" };
+    case "proxy":
+      return { kind: "proxy", place: settings.way.place };
+  }
 }
 
 function readListen(texts: OptionTexts): PublicSettings["listen"] {

@@ -1,7 +1,8 @@
 import process from "node:process";
 import type { Notice } from "../lib/relay/event.ts";
 import { realClock } from "../lib/runtime/clock.ts";
-import { explanationText, type ZoneExplanation } from "./node-explain.ts";
+import { explanationText } from "./node-explain.ts";
+import type { ZoneExplanation } from "./zone-explanation.ts";
 
 /** What a node tells when it is up. */
 export interface ReadyReport {
@@ -20,7 +21,11 @@ export interface ReadyReport {
   /** Peers in the books of the zones that dial. */
   readonly known: number;
   readonly schedule: string;
-  readonly noiseBytesPerSecond: number;
+  /** Of each zone that dials: whether its channels are silent, and what noise costs at the most. */
+  readonly noise: readonly { readonly silent: boolean; readonly bytesPerSecond: number }[];
+  /** The daemon that judges what peers send, where there is one. */
+  readonly verifier: string | undefined;
+  readonly forwardsInZone: boolean;
   readonly restored: number;
 }
 
@@ -50,7 +55,9 @@ export class NodeReport {
         ...(ready.publicListening === undefined ? {} : { public_inbound: ready.publicListening }),
         peers: ready.peers,
         known_peers: ready.known,
-        noise: { schedule: ready.schedule, bytes_per_second: ready.noiseBytesPerSecond },
+        noise: { schedule: ready.schedule, bytes_per_second: noiseCostOf(ready) },
+        ...(ready.verifier === undefined ? {} : { verifier: ready.verifier }),
+        forwards_in_zone: ready.forwardsInZone,
         restored: ready.restored,
       });
       return;
@@ -71,11 +78,13 @@ export class NodeReport {
         ? []
         : [`  own address  ${ready.service}, an onion service that the node keeps up`]),
       ...(ready.peers + ready.known > 0 ? [`  peers        ${peersOf(ready)}`] : []),
-      ...(ready.peers + ready.known > 0
-        ? [
-            `  noise        ${ready.schedule}; up to ${ready.noiseBytesPerSecond} bytes a second sent`,
-          ]
+      ...(ready.peers + ready.known > 0 ? noiseLines(ready) : []),
+      ...(ready.forwardsInZone
+        ? ["  forwarding   what peers of tor and i2p send, in their own zone at once"]
         : []),
+      ...(ready.verifier === undefined
+        ? []
+        : [`  verifier     ${ready.verifier}, asked about what peers send`]),
       ...(ready.restored > 0
         ? [`  held         ${ready.restored} of an earlier run, to be sent`]
         : []),
@@ -116,6 +125,21 @@ export class NodeReport {
   #print(line: { readonly [name: string]: unknown }): void {
     process.stdout.write(`${JSON.stringify(line)}\n`);
   }
+}
+
+function noiseCostOf({ noise }: ReadyReport): number {
+  return noise.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0);
+}
+
+function noiseLines(ready: ReadyReport): string[] {
+  const { schedule, noise } = ready;
+  const silent = noise.filter((zone) => zone.silent).length;
+  if (noise.length === 0) return [];
+  if (silent === noise.length) {
+    return [`  noise        none: frames leave only when something is said (${schedule})`];
+  }
+  const part = silent === 0 ? "" : "; none in zones with disable_noise";
+  return [`  noise        ${schedule}; up to ${noiseCostOf(ready)} bytes a second sent${part}`];
 }
 
 function peersOf({ peers, known }: ReadyReport): string {

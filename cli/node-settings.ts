@@ -4,32 +4,27 @@ import { type Address, isOfZone, parseAddress } from "../lib/address/address.ts"
 import { AddressError } from "../lib/address/error.ts";
 import { isLoopback } from "../lib/address/loopback.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
-import { FRAGMENTS_MAX } from "../lib/levin/frame.ts";
 import { type Network, type NetworkName, networks } from "../lib/monero/network.ts";
-import { PaddingError } from "../lib/padding/error.ts";
-import type { EpochLength } from "../lib/padding/noise-channel.ts";
-import {
-  hidesPayload,
-  longestInterval,
-  type NoiseSchedule,
-  parseSchedule,
-} from "../lib/padding/schedule.ts";
 import type { TargetKind } from "../lib/relay/dial-target.ts";
 import type { RetrySchedule } from "../lib/relay/pool.ts";
-import { formatDuration, parseDuration } from "../lib/runtime/duration.ts";
+import { ANNOUNCING_OUTBOUND_MIN } from "../lib/relay/zone-announcing.ts";
 import { type AnonymousInbound, parseAnonymousInbound, type TxProxy } from "../lib/zone/option.ts";
 import { type GatewaySettings, readGateway } from "./node-gateway.ts";
 import { type MetricsSettings, readMetrics } from "./node-metrics.ts";
-import { checkNodePlaces, type NodeModeSettings, readNodeMode } from "./node-mode.ts";
+import { checkNodePlaces, hiddenMode, type NodeModeSettings, readNodeMode } from "./node-mode.ts";
+import { type NoiseSettings, readNoise } from "./node-noise.ts";
 import { checkPublicPeer, type GivenPeer, type PublicSettings, readPublic } from "./node-public.ts";
 import { readNodeTor } from "./node-tor.ts";
+import { readVerify, type VerifySettings } from "./node-verify.ts";
+import { readDuration, readRange } from "./option-durations.ts";
+import { type OptionPlace, onCommandLine, type PlaceOf } from "./option-place.ts";
 import { isOn, last, type OptionTexts } from "./option-texts.ts";
 import { isOwnService, type OwnServiceSettings, readOwnService } from "./own-service-settings.ts";
 import type { TorLaunch } from "./tor-access.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A node's settings, read and checked. */
-export interface NodeSettings extends NodeModeSettings {
+export interface NodeSettings extends NodeModeSettings, NoiseSettings {
   readonly network: Network;
   readonly dataDir: string;
   /** A tor of the node's own, whose SOCKS port is the tor zone's proxy once it runs. */
@@ -50,8 +45,8 @@ export interface NodeSettings extends NodeModeSettings {
   readonly metrics: MetricsSettings | undefined;
   /** The remote daemon that wallets read from. */
   readonly gateway: GatewaySettings | undefined;
-  readonly schedule: NoiseSchedule;
-  readonly epoch: EpochLength;
+  /** The trusted daemon that checks what peers send. */
+  readonly verify: VerifySettings | undefined;
   readonly retry: RetrySchedule;
   readonly timedSyncMs: number;
   /** Worth telling before the node starts. */
@@ -62,9 +57,13 @@ export interface NodeSettings extends NodeModeSettings {
  * Reads and checks a node's settings.
  *
  * @param texts what the command line and the configuration file gave
+ * @param placeOf where that was, for messages on peers
  * @throws UsageError, AddressError, ZoneError or PaddingError, naming the option
  */
-export function readNodeSettings(texts: OptionTexts): NodeSettings {
+export function readNodeSettings(
+  texts: OptionTexts,
+  placeOf: PlaceOf = onCommandLine,
+): NodeSettings {
   const network = networks[readNetwork(texts)];
   const warnings: string[] = [];
   const dataDir = last(texts, "data-dir") ?? join(homedir(), ".anonctl", network.name);
@@ -73,9 +72,10 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
   const { proxies } = modeSettings;
   const inbound = readInbound(texts, network, warnings);
   const ownService = readOwnService(texts, inbound, tor);
-  const publicZone = readPublic(texts, modeSettings.mode, warnings);
-  const given = readPeers(texts, network, { proxies, publicZone }, warnings);
-  const schedule = readSchedule(texts, network);
+  const publicZone = readPublic(texts, { mode: modeSettings, network }, warnings);
+  const mode = publicZone === undefined ? hiddenMode(modeSettings.mode) : modeSettings.mode;
+  const beside = { ...modeSettings, mode: hiddenMode(mode) };
+  const given = readPeers(texts, network, { ...modeSettings, publicZone, placeOf }, warnings);
   const hasHidden = proxies.length > 0 || inbound.length > 0 || ownService !== undefined;
   if (!hasHidden && publicZone === undefined) {
     throw new UsageError(
@@ -83,12 +83,18 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
       "The node has no zone: give --tx-proxy tor,127.0.0.1:9050 or --tor launch with a peer, or --anonymous-inbound.",
     );
   }
+  warnings.push(...untoldServices(proxies, inbound, ownService));
+  warnings.push(...silentZones(proxies));
+  warnings.push(...uselessVerifier(texts, publicZone));
+  warnings.push(...unforwardingZones(texts, proxies));
   const rpc = readRpc(texts, network, warnings);
-  checkNodePlaces(modeSettings, { rpc, inbound, control: ownService?.tor.place });
+  const peers = publicZone?.listen;
+  checkNodePlaces(modeSettings, { rpc, peers, inbound, control: ownService?.tor.place });
   return {
     network,
     dataDir,
     ...modeSettings,
+    mode,
     launch: tor.launch,
     inbound,
     ownService,
@@ -96,14 +102,60 @@ export function readNodeSettings(texts: OptionTexts): NodeSettings {
     publicZone,
     publicPeers: given.filter(({ address }) => isOfZone(address, "public")),
     rpc,
-    metrics: readMetrics(texts, modeSettings.mode, warnings),
-    gateway: readGateway(texts, network, modeSettings, warnings),
-    schedule,
-    epoch: readEpoch(texts, schedule),
+    metrics: readMetrics(texts, beside.mode, warnings),
+    gateway: readGateway(texts, network, beside, warnings),
+    verify: readVerify(texts, network, beside, warnings),
+    ...readNoise(texts, network, warnings),
     retry: readRetry(texts),
     timedSyncMs: readDuration(texts, "timed-sync", "60s", 1_000, 120_000),
     warnings,
   };
+}
+
+/** A node's own address is told on links that are for that alone, and those take a place. */
+function untoldServices(
+  proxies: readonly TxProxy[],
+  inbound: readonly AnonymousInbound[],
+  ownService: OwnServiceSettings | undefined,
+): string[] {
+  return proxies.flatMap(({ zone, outboundMax }) => {
+    const hasService =
+      inbound.some((one) => one.zone === zone) || (ownService !== undefined && zone === "tor");
+    if (!hasService || outboundMax >= ANNOUNCING_OUTBOUND_MIN) return [];
+    return [
+      `The ${zone} zone has ${outboundMax} outbound link${outboundMax === 1 ? "" : "s"} at the most, so that its own address is told to nobody; give --tx-proxy ${zone},IP:PORT,${ANNOUNCING_OUTBOUND_MIN} or more.`,
+    ];
+  });
+}
+
+function silentZones(proxies: readonly TxProxy[]): string[] {
+  return proxies.flatMap(({ zone, noise }) =>
+    noise === "silent"
+      ? [
+          `--tx-proxy ${zone}: with disable_noise there is no noise in the ${zone} zone, so that whoever watches the line sees when something is sent.`,
+        ]
+      : [],
+  );
+}
+
+function uselessVerifier(texts: OptionTexts, publicZone: PublicSettings | undefined): string[] {
+  const isPassedOn = publicZone !== undefined || isOn(texts, "forward-in-zone");
+  if (isPassedOn || !texts.has("verify-with")) return [];
+  return [
+    "--verify-with asks about what peers send, though nothing of it is passed on: that takes a public zone (--proxy or --public) or --forward-in-zone.",
+  ];
+}
+
+/** What goes on in a zone leaves on another stream than a wallet's, so that there have to be two. */
+function unforwardingZones(texts: OptionTexts, proxies: readonly TxProxy[]): string[] {
+  if (!isOn(texts, "forward-in-zone")) return [];
+  return proxies.flatMap(({ zone, outboundMax }) =>
+    outboundMax > 1
+      ? []
+      : [
+          `--forward-in-zone does nothing in the ${zone} zone, which has one outbound link at the most; give --tx-proxy ${zone},IP:PORT,2 or more.`,
+        ],
+  );
 }
 
 function readNetwork(texts: OptionTexts): NetworkName {
@@ -135,27 +187,40 @@ function readInbound(texts: OptionTexts, network: Network, warnings: string[]): 
   return inbound;
 }
 
+/** What decides on whether a peer can be dialed. */
+interface PeerWays extends Pick<NodeModeSettings, "mode" | "proxies"> {
+  readonly publicZone: PublicSettings | undefined;
+  readonly placeOf: PlaceOf;
+}
+
 function readPeers(
   texts: OptionTexts,
   network: Network,
-  ways: { readonly proxies: readonly TxProxy[]; readonly publicZone: PublicSettings | undefined },
+  ways: PeerWays,
   warnings: string[],
 ): GivenPeer[] {
   const options: readonly (readonly [string, TargetKind])[] = [
     ["add-exclusive-node", "exclusive"],
     ["add-priority-node", "priority"],
     ["add-peer", "add"],
-    ["seed-node", "add"],
+    ["seed-node", "seed-node"],
   ];
   const given = options.flatMap(([option, kind]) =>
     (texts.get(option) ?? []).map((text) => {
-      const address = readPeer(option, text, network);
+      const place = ways.placeOf(option, text);
+      const address = readPeer(place, text, network);
       if (isOfZone(address, "public")) {
-        checkPublicPeer(`--${option} ${text}`, address, ways.publicZone, network);
+        checkPublicPeer(place.given, address, ways.publicZone, { ...network, mode: ways.mode });
+        if (kind === "seed-node" && ways.publicZone?.isClosed === true) {
+          warnings.push(
+            `${place.given} is not asked for peers: --p2p-bind-ip closes clearnet, so nobody that it names could be dialed.`,
+          );
+        }
       } else if (!ways.proxies.some(({ zone }) => zone === address.zone)) {
+        const proxy = place.option("tx-proxy", `${address.zone},IP:PORT`);
         throw new UsageError(
           "bad-option",
-          `--${option} ${text} is of the ${address.zone} zone, which has no proxy; add --tx-proxy ${address.zone},IP:PORT.`,
+          `${place.given} is of the ${address.zone} zone, which has no proxy; add ${proxy}.`,
         );
       }
       return { address, kind };
@@ -163,21 +228,22 @@ function readPeers(
   );
   // Exclusive means exclusive in every zone: a wallet's transaction must not prefer another's peer.
   const exclusive = given.filter(({ kind }) => kind === "exclusive");
-  if (exclusive.length === 0 || exclusive.length === given.length) return given;
+  const others = given.length - exclusive.length;
+  if (exclusive.length === 0 || others === 0) return given;
   warnings.push(
-    `--add-exclusive-node is given: ${given.length - exclusive.length} other peers are not dialed, in any zone.`,
+    `--add-exclusive-node is given: ${others === 1 ? "1 other peer is" : `${others} other peers are`} not dialed, in any zone.`,
   );
   return exclusive;
 }
 
-function readPeer(option: string, text: string, network: Network): Address {
+function readPeer({ name }: OptionPlace, text: string, network: Network): Address {
   try {
     const { zone } = parseAddress(text, { defaultPort: network.torPort });
     const defaultPort = zone === "public" ? network.p2pPort : network.torPort;
     return parseAddress(text, { defaultPort });
   } catch (error) {
     if (error instanceof AddressError)
-      throw new UsageError("bad-option", `--${option}: ${error.message}`);
+      throw new UsageError("bad-option", `${name}: ${error.message}`);
     throw error;
   }
 }
@@ -225,70 +291,7 @@ function checkIp(option: string, host: string): void {
   throw new UsageError("bad-option", `--${option} ${host} is not an IP address, as in 127.0.0.1.`);
 }
 
-function readSchedule(texts: OptionTexts, network: Network): NoiseSchedule {
-  const text = last(texts, "noise-schedule") ?? "uniform:10s..15s";
-  const schedule = named("noise-schedule", () => parseSchedule(text));
-  if (network.name !== "regtest" && !hidesPayload(schedule)) {
-    throw new UsageError(
-      "bad-option",
-      `--noise-schedule ${text} has intervals so alike that they show which frames carry payload; spread them over a second or more, or use it for experiments on --regtest.`,
-    );
-  }
-  return schedule;
-}
-
-function named<T>(option: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof PaddingError)
-      throw new UsageError("bad-option", `--${option}: ${error.message}`);
-    throw error;
-  }
-}
-
-function readEpoch(texts: OptionTexts, schedule: NoiseSchedule): EpochLength {
-  const [low, high] = readRange(texts, "noise-epoch", "5m..5.5m");
-  // A channel moves at the end of its epoch whatever it carries, so the longest message must fit.
-  const needed = FRAGMENTS_MAX * longestInterval(schedule);
-  if (last(texts, "noise-epoch") !== undefined && low < needed) {
-    throw new UsageError(
-      "bad-option",
-      `--noise-epoch of ${formatDuration(low)} is too short for a transaction of ${FRAGMENTS_MAX} frames on this schedule; give at least ${formatDuration(needed)}.`,
-    );
-  }
-  return { baseMs: low, spreadMs: high - low };
-}
-
 function readRetry(texts: OptionTexts): RetrySchedule {
   const [firstMs, maxMs] = readRange(texts, "retry", "5m..4h");
   return { firstMs, maxMs };
-}
-
-function readRange(texts: OptionTexts, option: string, standard: string): [number, number] {
-  const text = last(texts, option) ?? standard;
-  const [low, high, ...more] = text.split("..").map(parseDuration);
-  if (low !== undefined && high !== undefined && more.length === 0 && low > 0 && low <= high) {
-    return [low, high];
-  }
-  throw new UsageError(
-    "bad-option",
-    `--${option} ${text} is not a range of durations, as in ${standard}.`,
-  );
-}
-
-function readDuration(
-  texts: OptionTexts,
-  option: string,
-  standard: string,
-  lowMs: number,
-  highMs: number,
-): number {
-  const text = last(texts, option) ?? standard;
-  const duration = parseDuration(text);
-  if (duration !== undefined && duration >= lowMs && duration <= highMs) return duration;
-  throw new UsageError(
-    "bad-option",
-    `--${option} ${text} is not a duration from ${lowMs / 1_000}s to ${highMs / 1_000}s, as in ${standard}.`,
-  );
 }

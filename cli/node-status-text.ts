@@ -26,6 +26,7 @@ export function describeStatus(status: ReadStatus, now: number): string[] {
     ...section(peerTable(status.zones)),
     ...section(dandelionLines(status)),
     ...section(daemonLines(status)),
+    ...section(verifierLines(status)),
     "",
     ...transactionLines(status.transactions, now),
   ].map((line) => line.replace(/[\p{Cc}\p{Cf}]/gu, "?"));
@@ -56,6 +57,9 @@ function zoneTable(zones: readonly ReadZone[]): string[] {
   return [
     ...table([[...head, ...bytes], ...rows]),
     `Noise costs ${cost} bytes a second now, ${sizeText(cost * DAY_SECONDS)} a day.`,
+    ...zones.flatMap(({ zone, noise }) =>
+      noise === "silent" ? [`The ${zone} zone has no noise: it shows when something is said.`] : [],
+    ),
   ];
 }
 
@@ -65,12 +69,13 @@ function channelTable(zones: readonly ReadZone[]): string[] {
       zone,
       spanText(channel.next_frame_in_ms),
       `${channel.queued_frames}`,
+      channel.stream ?? NONE,
       spanText(channel.epoch_ends_in_ms),
       channel.peer ?? (channel.next_frame_in_ms === null ? "waits for a link" : NONE),
     ]),
   );
   if (rows.length === 0) return ["No zone has noise channels."];
-  return table([["CHANNEL", "NEXT TICK", "QUEUED", "EPOCH ENDS", "PEER"], ...rows]);
+  return table([["CHANNEL", "NEXT TICK", "QUEUED", "STREAM", "EPOCH ENDS", "PEER"], ...rows]);
 }
 
 function peerTable(zones: readonly ReadZone[]): string[] {
@@ -90,7 +95,7 @@ function peerRow(zone: string, peer: ReadPeer): string[] {
   return [
     zone,
     peer.direction === "outbound" ? "out" : "in",
-    `${peer.state}${wait}`,
+    `${peer.state}${peer.announces ? ", for our address" : ""}${wait}`,
     peer.height ?? NONE,
     String(peer.timed_syncs),
     sizeText(peer.bytes_out),
@@ -124,9 +129,23 @@ function dandelionLines({ dandelion }: ReadStatus): string[] {
   ];
 }
 
+function verifierLines({ verifier }: ReadStatus): string[] {
+  if (verifier === undefined) return [];
+  const { good, refused, bad, unanswered, waiting } = verifier;
+  const trouble = verifier.trouble === null ? "" : `; it gives no verdict: ${verifier.trouble}`;
+  return [
+    `Verifier  ${verifier.daemon}, ${tlsText(verifier.tls)}; ${good} good, ${refused} refused, ${bad} bad, ${unanswered} without a verdict; ${waiting} waiting${trouble}`,
+  ];
+}
+
+function tlsText(tls: boolean | null): string {
+  if (tls === null) return "TLS not known yet";
+  return tls ? "TLS" : "no TLS";
+}
+
 function daemonLines({ daemon }: ReadStatus): string[] {
   if (daemon === undefined) return [];
-  const tls = daemon.tls === null ? "TLS not known yet" : daemon.tls ? "TLS" : "no TLS";
+  const tls = tlsText(daemon.tls);
   const trust = daemon.trusted ? "trusted" : "not trusted";
   const trouble = daemon.trouble === null ? "" : `; the last one failed: ${daemon.trouble}`;
   return [

@@ -1,22 +1,17 @@
-import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { Command } from "commander";
-import { parseAddressOf } from "../lib/address/address.ts";
-import { AddressError } from "../lib/address/error.ts";
-import { isLoopback } from "../lib/address/loopback.ts";
-import { networks } from "../lib/monero/network.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { parseDuration } from "../lib/runtime/duration.ts";
-import { notedRpcPlace, type RpcPlace } from "./node-place.ts";
-import { askStatus, NodeStatusError } from "./node-status-ask.ts";
+import { NodeAskError } from "./node-ask.ts";
+import type { RpcPlace } from "./node-place.ts";
+import { addRpcAddressOptions, placeFinder, type RpcAddressValues } from "./node-rpc-address.ts";
+import { askStatus } from "./node-status-ask.ts";
 import { describeStatus } from "./node-status-text.ts";
-import { type BookValues, placeOf } from "./peers-options.ts";
 import { print, warn } from "./peers-text.ts";
 import { type StopSignal, stopSignal, untilStopped } from "./stop-signal.ts";
 import { UsageError, withNamedErrors } from "./usage-error.ts";
 
-interface StatusValues extends BookValues {
-  readonly rpcAddress?: string;
+interface StatusValues extends RpcAddressValues {
   readonly watch?: string | true;
 }
 
@@ -45,13 +40,9 @@ export function nodeStatusCommand(): Command {
     .exitOverride()
     .allowExcessArguments(false)
     .addHelpText("after", NOTES)
-    .option("--data-dir <DIR>", "the node's data directory (default: ~/.anonctl/NETWORK)")
-    .option("--testnet", "the node of the test network")
-    .option("--stagenet", "the node of the stage network")
-    .option("--regtest", "the node of a private chain")
-    .option("--rpc-address <IP:PORT>", "where the node's RPC is (default: as it noted)")
     .option("--watch [INTERVAL]", "show it again and again (default: every 2s)")
     .option("--json", "print JSON on stdout; with --watch one object a line");
+  addRpcAddressOptions(command);
   return withNamedErrors(command).action(async (values: StatusValues) => {
     const find = placeFinder(values);
     const everyMs = readWatch(values.watch);
@@ -106,7 +97,7 @@ async function roundOf(
     if (json) return [JSON.stringify(status)];
     return [new Date(now).toISOString(), ...describeStatus(status, now)];
   } catch (error) {
-    if (isFirst || signal.aborted || !(error instanceof NodeStatusError)) throw error;
+    if (isFirst || signal.aborted || !(error instanceof NodeAskError)) throw error;
     if (!json) return [new Date(now).toISOString(), error.message];
     warn(`anonctl node status: ${error.message}`);
     return [];
@@ -123,49 +114,6 @@ function pause(dueAt: number, signal: AbortSignal): Promise<void> {
   signal.addEventListener("abort", end, { once: true });
   if (signal.aborted) end();
   return promise.finally(() => signal.removeEventListener("abort", end));
-}
-
-/** Reads the note anew each time: a node that starts again may have another port. */
-function placeFinder(values: StatusValues): () => RpcPlace {
-  const { rpcAddress } = values;
-  const { directory, network } = placeOf(values);
-  if (rpcAddress !== undefined) {
-    const place = readRpcAddress(rpcAddress, networks[network.name].rpcPort);
-    return () => place;
-  }
-  return () => {
-    const noted = notedRpcPlace(directory);
-    if (noted !== undefined) return { ...noted, host: reachable(noted.host) };
-    throw new NodeStatusError(
-      "no-node",
-      `No node runs with its state in ${directory}; start one with anonctl node, or name its --data-dir or --rpc-address.`,
-    );
-  };
-}
-
-/** An RPC that listens on all addresses is asked on loopback. */
-function reachable(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  return host === "::" ? "::1" : host;
-}
-
-function readRpcAddress(text: string, defaultPort: number): RpcPlace {
-  try {
-    const { host, port, kind } = parseAddressOf(text, "public", { defaultPort });
-    const isIp = kind === "ipv4" || kind === "ipv6";
-    if (isIp && (isLoopback(host) || isOwn(host))) return { host, port };
-  } catch (error) {
-    if (!(error instanceof AddressError)) throw error;
-  }
-  throw usage(
-    `--rpc-address ${text} is no address of this machine, as 127.0.0.1:${defaultPort} is; a node tells its status to nobody else.`,
-  );
-}
-
-function isOwn(host: string): boolean {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .some(({ address }) => address === host);
 }
 
 function readWatch(given: string | true | undefined): number | undefined {

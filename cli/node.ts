@@ -1,14 +1,13 @@
 import { Command, Option } from "commander";
 import { formatAddress } from "../lib/address/address.ts";
 import type { AnonymityZone } from "../lib/address/zone.ts";
-import { FRAME_BYTES } from "../lib/levin/frame.ts";
-import { formatSchedule, meanInterval } from "../lib/padding/schedule.ts";
+import { formatSchedule } from "../lib/padding/schedule.ts";
 import { PeerStore } from "../lib/peers/store.ts";
-import { NOISE_CHANNELS, RelayCore, type RelayOptions } from "../lib/relay/core.ts";
+import { RelayCore, type RelayOptions } from "../lib/relay/core.ts";
 import { RelayDriver } from "../lib/relay/driver.ts";
-import type { DaemonGateway } from "../lib/relay/gateway.ts";
 import { PeerBooks } from "../lib/relay/peer-books.ts";
-import { RpcServer } from "../lib/relay/rpc.ts";
+import { type RpcOptions, RpcServer } from "../lib/relay/rpc.ts";
+import type { SeedNames } from "../lib/relay/seed-names.ts";
 import { RelayStore } from "../lib/relay/store.ts";
 import type { ZoneOptions } from "../lib/relay/zone-core.ts";
 import { realClock } from "../lib/runtime/clock.ts";
@@ -21,17 +20,26 @@ import { CircuitRotation } from "../lib/zone/rotation.ts";
 import { readConfigFile } from "./config-file.ts";
 import { makeGateway } from "./node-gateway.ts";
 import { type LocalDoors, openLocalDoors } from "./node-local.ts";
+import { seedNamesOf } from "./node-names.ts";
+import { noiseCost } from "./node-noise.ts";
 import { addNodeOptions, collectTexts, type NodeOptionValues } from "./node-options.ts";
 import { clearnetWayOf, publicZoneOf } from "./node-public.ts";
 import { NodeReport } from "./node-report.ts";
 import { NodeService } from "./node-service.ts";
 import { type NodeSettings, readNodeSettings } from "./node-settings.ts";
 import { NodeTor, type TellTor } from "./node-tor.ts";
+import { makeVerifier } from "./node-verify.ts";
 import { Exit } from "./run.ts";
 import { type StopSignal, stopSignal, untilStopped } from "./stop-signal.ts";
-import { withNamedErrors } from "./usage-error.ts";
+import { UsageError, withNamedErrors } from "./usage-error.ts";
+import { linkedProxy } from "./zone-explanation.ts";
 
 const EXAMPLES = `
+Commands, of which the word comes first:
+  status  tell how a running node does: zones, noise channels, peers, transactions
+  forget  have a running node let go of a wallet's transaction
+  Each has a --help of its own.
+
 Examples:
   Send a wallet's transactions to one onion peer, through Debian's tor:
   $ anonctl node --tx-proxy tor,127.0.0.1:9050 --add-peer NAME.onion:18083
@@ -48,6 +56,7 @@ Examples:
   Then hand it a signed transaction (a wallet writes one with do_not_relay):
   $ curl http://127.0.0.1:18081/send_raw_transaction -d '{"tx_as_hex":"..."}'
   $ anonctl node status
+  $ anonctl node forget TXID
 
 The node has no chain: a wallet still reads its balance from a monerod.
 A configuration file (--config-file) holds the same names, one name=value a line, as monero.conf.`;
@@ -65,6 +74,10 @@ export function nodeCommand(): { parseAsync: Command["parseAsync"] } {
       if (words[0] === "status") {
         const { nodeStatusCommand } = await import("./node-status.ts");
         return await nodeStatusCommand().parseAsync(words.slice(1), options);
+      }
+      if (words[0] === "forget") {
+        const { nodeForgetCommand } = await import("./node-forget.ts");
+        return await nodeForgetCommand().parseAsync(words.slice(1), options);
       }
       const isEthereum = protocolOf(words) === "ethereum";
       const command = isEthereum
@@ -87,7 +100,8 @@ function moneroNodeCommand(): Command {
     .exitOverride()
     // A suggestion would offer --tx-proxy to who wrote --proxy, which means something else.
     .showSuggestionAfterError(false)
-    .allowExcessArguments(false)
+    // They are refused with more to go on than commander's own words.
+    .allowExcessArguments(true)
     .configureHelp({ helpWidth: HELP_COLUMNS })
     .addHelpText("after", EXAMPLES);
   addNodeOptions(command);
@@ -97,10 +111,11 @@ function moneroNodeCommand(): Command {
       .default("monero"),
   );
   return withNamedErrors(command).action(async () => {
+    refuseWords(command.args);
     const values: NodeOptionValues = command.opts();
     const lines = values.configFile === undefined ? [] : readConfigFile(values.configFile);
-    const { texts, ignored } = collectTexts(command, lines, values.configFile ?? "");
-    const settings = readNodeSettings(texts);
+    const { texts, ignored, placeOf } = collectTexts(command, lines, values.configFile ?? "");
+    const settings = readNodeSettings(texts, placeOf);
     const report = new NodeReport(values.json === true);
     for (const name of ignored) report.warn(`${name} means nothing to anonctl and is passed over.`);
     for (const warning of settings.warnings) report.warn(warning);
@@ -113,6 +128,16 @@ function moneroNodeCommand(): Command {
   });
 }
 
+function refuseWords([word, ...more]: readonly string[]): void {
+  if (word === undefined) return;
+  throw new UsageError(
+    "bad-option",
+    word === "status" || word === "forget"
+      ? `The word ${word} comes first, and the options after it: anonctl node ${word}.`
+      : `too many arguments. Expected 0 arguments but got ${more.length + 1}: "${word.slice(0, 100)}".`,
+  );
+}
+
 async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
   const service = NodeService.of(given);
   const inbound = [...given.inbound, ...(service === undefined ? [] : [service.inbound])];
@@ -123,6 +148,7 @@ async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
   const rotation = rotationOf(given, isolation);
   let tor: NodeTor | undefined;
   let peers: PeerStore | undefined;
+  let seedNames: SeedNames | undefined;
   try {
     const { dataDir: directory, network } = given;
     peers = PeerStore.open({ directory, network: network.name, clock: realClock });
@@ -141,10 +167,15 @@ async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
         epoch: settings.epoch,
         retry: settings.retry,
         restored,
+        verifies: settings.verify !== undefined,
       },
       now,
     );
-    const books = booksOf(settings, peers, report);
+    seedNames = seedNamesOf(settings, isolation, (notice) => report.notice(notice));
+    const books = booksOf(settings, peers, seedNames, report);
+    const verifier =
+      settings.verify &&
+      makeVerifier(settings.verify, settings, isolation, (notice) => report.notice(notice));
     const driver = new RelayDriver({
       core,
       store,
@@ -152,14 +183,17 @@ async function runNode(given: NodeSettings, report: NodeReport): Promise<void> {
       dialer: dialerOf(settings, isolation),
       inbound: settings.inbound,
       ...(settings.publicZone?.listen && { publicListen: settings.publicZone.listen }),
+      ...(verifier && { verifier }),
       clock: realClock,
       notice: (notice) => report.notice(notice),
     });
     await untilStopped(stop, async () => await service?.connect(tell, stop.signal, tor));
     const gateway = settings.gateway && makeGateway(settings.gateway, settings, isolation);
-    await serve(settings, report, driver, restored.length, service, stop, gateway);
+    const daemons = { gateway, verifier };
+    await serve(settings, report, driver, restored.length, service, stop, daemons);
   } finally {
     rotation?.stop();
+    seedNames?.stop();
     await service?.close();
     await tor?.close();
     peers?.close();
@@ -174,7 +208,7 @@ async function serve(
   restored: number,
   service: NodeService | undefined,
   stop: StopSignal,
-  gateway: DaemonGateway | undefined,
+  daemons: Pick<RpcOptions, "gateway" | "verifier">,
 ): Promise<void> {
   const rpc = await RpcServer.listen({
     ...settings.rpc,
@@ -182,7 +216,7 @@ async function serve(
     network: settings.network.name,
     schedule: settings.schedule,
     clock: realClock,
-    gateway,
+    ...daemons,
   });
   let local: LocalDoors | undefined;
   try {
@@ -203,9 +237,12 @@ async function serve(
       peers: settings.peers.length + settings.publicPeers.length,
       known: knownPeers(settings, driver),
       schedule: formatSchedule(settings.schedule),
-      noiseBytesPerSecond: Math.round(
-        (NOISE_CHANNELS * FRAME_BYTES * 1_000) / meanInterval(settings.schedule),
-      ),
+      noise: settings.proxies.map((proxy) => ({
+        silent: proxy.noise === "silent",
+        bytesPerSecond: noiseCost(settings, linkedProxy(settings, proxy)).bytesPerSecond,
+      })),
+      verifier: settings.verify && formatAddress(settings.verify.place.address),
+      forwardsInZone: settings.forwardsInZone,
       restored,
     });
     const signal = await stop.stopped;
@@ -214,6 +251,7 @@ async function serve(
   } finally {
     local?.close();
     driver.stop();
+    daemons.verifier?.close();
     rpc.close();
   }
 }
@@ -239,10 +277,13 @@ function zoneOf<Z extends AnonymityZone>(
 ): ZoneOptions {
   const remembered = store.tuple(zone);
   const own = settings.inbound.find((one) => one.zone === zone);
+  const proxy = settings.proxies.find((one) => one.zone === zone);
+  const { channels, streamReuse, forwardsInZone } = settings;
   return {
     zone,
     targets: settings.peers.filter(({ address }) => address.zone === zone),
-    outboundMax: settings.proxies.find((proxy) => proxy.zone === zone)?.outboundMax ?? 0,
+    outboundMax: proxy?.outboundMax ?? 0,
+    ...{ noise: proxy?.noise ?? "on", channels, streamReuse, forwardsInZone },
     inboundMax: own?.inboundMax ?? 0,
     ...(own === undefined ? {} : { ownAddress: own.address }),
     timedSyncMs: settings.timedSyncMs,
@@ -271,10 +312,15 @@ function publicOf(
   return { public: { zone, forwardDelay, embargo } };
 }
 
-function booksOf(settings: NodeSettings, store: PeerStore, report: NodeReport): PeerBooks {
+function booksOf(
+  settings: NodeSettings,
+  store: PeerStore,
+  seedNames: SeedNames | undefined,
+  report: NodeReport,
+): PeerBooks {
   const { network, inbound, proxies, peers } = settings;
   const books = new PeerBooks({
-    ...{ store, network, random: systemRandom, clock: realClock },
+    ...{ store, network, seedNames, random: systemRandom, clock: realClock },
     own: inbound.map(({ address }) => address),
     notice: (notice) => report.notice(notice),
   });

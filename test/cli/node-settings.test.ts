@@ -4,7 +4,7 @@ import { parseConfig } from "../../cli/config-file.ts";
 import { addNodeOptions, collectTexts } from "../../cli/node-options.ts";
 import { type NodeSettings, readNodeSettings } from "../../cli/node-settings.ts";
 import { networks } from "../../lib/monero/network.ts";
-import { moneroNoiseEpoch } from "../../lib/padding/noise-channel.ts";
+import { streamEpoch } from "../../lib/padding/epoch.ts";
 import { moneroSchedule } from "../../lib/padding/schedule.ts";
 import { moneroRetry } from "../../lib/relay/pool.ts";
 import { exitCodeOf, Fault } from "../../lib/runtime/fault.ts";
@@ -41,9 +41,10 @@ describe("settings", () => {
       network: networks.mainnet,
       rpc: { host: "127.0.0.1", port: 18_081 },
       schedule: moneroSchedule,
-      epoch: moneroNoiseEpoch,
+      epoch: streamEpoch,
       retry: moneroRetry,
       timedSyncMs: 60_000,
+      ...{ channels: 2, streamReuse: "refuse", forwardsInZone: false },
       warnings: [],
       peers: [{ address: { host: ONION, port: 18_083 }, kind: "exclusive" }],
     });
@@ -165,7 +166,7 @@ describe("a wrong option is named, with what is allowed", () => {
       [...TOR, "--noise-schedule", "constant:10s"],
       ["--noise-schedule constant", "--regtest"],
     ],
-    ["an epoch", [...TOR, "--noise-epoch", "5m"], ["--noise-epoch 5m", "5m..5.5m"]],
+    ["an epoch", [...TOR, "--noise-epoch", "5m"], ["--noise-epoch 5m", "8m..8.5m"]],
     ["an epoch the wrong way round", [...TOR, "--noise-epoch", "6m..5m"], ["--noise-epoch 6m..5m"]],
     ["a retry", [...TOR, "--retry", "0s..1h"], ["--retry 0s..1h", "5m..4h"]],
     ["a timed sync", [...TOR, "--timed-sync", "1h"], ["--timed-sync 1h", "120s"]],
@@ -180,6 +181,7 @@ describe("a wrong option is named, with what is allowed", () => {
     ["nonsense=1", 'has no option "nonsense"'],
     ["config-file=x", 'has no option "config-file"'],
     ["json=1", 'has no option "json"'],
+    ["explain=1", "give --explain on the command line"],
     ["out-peers=8", "line 2: out-peers is for the public zone"],
     ["regtest=maybe", '--regtest is a switch; "maybe"'],
   ])("%s in a file", (line, words) => {
@@ -212,12 +214,19 @@ describe("what would give something away", () => {
     expect(refusal(words).message).toContain("give at least 5m");
   });
 
+  test("an own address that is told to nobody, for want of a link, is warned of", () => {
+    const inbound = ["--anonymous-inbound", `${ONION},127.0.0.1:18083`];
+    const few = settings(["--tx-proxy", "tor,127.0.0.1:9050,2", ...inbound]);
+    expect(few.warnings.join()).toContain("told to nobody; give --tx-proxy tor,IP:PORT,3 or more");
+    expect(settings(["--tx-proxy", "tor,127.0.0.1:9050,3", ...inbound]).warnings).toEqual([]);
+  });
+
   test("a peer that is exclusive in one zone is so in all", () => {
     const name = "uqj3aphckqtjsitz7kxx5flqpwjlq5ppr3chazfued7xucv3nheq.b32.i2p:1";
     const i2p = ["--tx-proxy", "i2p,127.0.0.1:4447", "--add-peer", name];
     const onion = networks.mainnet.seeds.tor[0] ?? "";
     const read = settings([...TOR, ...i2p, "--add-exclusive-node", onion]);
     expect(read.peers.map(({ address }) => address.zone)).toEqual(["tor"]);
-    expect(read.warnings.join(" ")).toContain("are not dialed, in any zone");
+    expect(read.warnings.join(" ")).toContain("1 other peer is not dialed, in any zone");
   });
 });

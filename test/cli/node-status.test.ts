@@ -138,6 +138,30 @@ describe("anonctl node status", () => {
   });
 });
 
+describe("anonctl node", () => {
+  test("names its commands, and says that their word comes first", () => {
+    const { out } = run("node", "--help");
+    expect(out).toContain("Commands, of which the word comes first:");
+    const { code, errors } = run("node", "--regtest", "status");
+    expect(code).toBe(2);
+    expect(errors).toContain("The word status comes first");
+    expect(run("node", "--regtest", "stat").errors).toContain("too many arguments");
+  });
+
+  test("tells at its start who verifies, what it passes on, and that there is no noise", async () => {
+    const { output } = await start(
+      /asked about what peers send/,
+      ...["node", "--regtest", "--data-dir", directory(), "--rpc-bind-port", "0"],
+      ...["--tx-proxy", "tor,127.0.0.1:1,disable_noise", "--add-peer", `${seedOnions[0]}:18083`],
+      ...["--forward-in-zone", "--verify-with", "127.0.0.1:1"],
+    );
+    const { out } = output();
+    expect(out).toContain("noise        none: frames leave only when something is said");
+    expect(out).toContain("in their own zone at once");
+    expect(out).toContain("verifier     127.0.0.1:1");
+  });
+});
+
 describe("what is no node", () => {
   const servers: ReturnType<typeof createServer>[] = [];
   afterAll(() => {
@@ -172,16 +196,37 @@ describe("the table", () => {
     network: "mainnet",
     zones: [
       {
-        ...{ zone: "tor", height: "141", noise_bytes_per_second: 246, outbound_max: 12 },
+        ...{
+          zone: "tor",
+          height: "141",
+          noise: "on",
+          noise_bytes_per_second: 246,
+          outbound_max: 12,
+          forwards_waiting: 0,
+          guests: null,
+        },
         peers: [
           {
             ...{ direction: "outbound", address: ONION, origin: "add", state: "waiting" },
             trouble: `${ONION} said \u001b[2J and \u202e more`,
-            ...{ next_dial_in_ms: 61_000, height: null, timed_syncs: 0, bytes_in: 0, bytes_out: 0 },
+            ...{
+              next_dial_in_ms: 61_000,
+              height: null,
+              timed_syncs: 0,
+              announces: false,
+              bytes_in: 0,
+              bytes_out: 0,
+            },
           },
         ],
         channels: [
-          { peer: ONION, next_frame_in_ms: 1_234, epoch_ends_in_ms: 200_000, queued_frames: 3 },
+          {
+            peer: ONION,
+            next_frame_in_ms: 1_234,
+            epoch_ends_in_ms: 200_000,
+            queued_frames: 3,
+            stream: "warm" as const,
+          },
         ],
         sent_at_ticks: { noise_bytes: 30_720, control_bytes: 3_072, payload_bytes: 6_144 },
         ...{ bytes_in: 1_000, bytes_out: 40_000, book: null },
@@ -204,13 +249,22 @@ describe("the table", () => {
     const text = describeStatus(status, 301_000).join("\n");
     expect(text).toMatch(/^tor +141 +0 of 12 +0 +- +31 kB +3072 B +6144 B +40 kB +1000 B$/m);
     expect(text).toContain("Noise costs 246 bytes a second now, 21.3 MB a day.");
-    expect(text).toMatch(/^tor +in 1\.2 s +3 +in 3 min +\S+onion:18083$/m);
+    expect(text).toMatch(/^tor +in 1\.2 s +3 +warm +in 3 min +\S+onion:18083$/m);
     expect(text).toMatch(/^tor +out +waiting, dialed in 1 min .* add +\S+onion:18083$/m);
     expect(text).toMatch(/a fluff epoch, which ends in 5 min; 2 stems; 1 held, 7 passed on$/m);
     expect(text).toMatch(
       /^Daemon .*TLS not known yet, not trusted; 1 wallet connection, 2 requests/m,
     );
     expect(text).toMatch(/^local +rpc +held +0 +5 min +[0-9a-f]{64}\n {2}No peer is connected\.$/m);
+  });
+
+  test("says which zone has no noise", () => {
+    expect(describeStatus(status, 0).join("\n")).not.toContain("has no noise");
+    const zones = status.zones.map((zone) => ({ ...zone, noise: "silent" as const }));
+    const text = describeStatus({ ...status, zones }, 0).join("\n");
+    expect(text).toContain(
+      `The ${zones[0]?.zone} zone has no noise: it shows when something is said.`,
+    );
   });
 
   test("has nothing that a terminal would obey", () => {

@@ -191,7 +191,7 @@ describe("node --anonymize", () => {
     [["--anonymize", "--anonymous-inbound", "AUTO"], "not an .onion or .i2p name"],
     [["--anonymize", "--anonymous-inbound", `${ONION},0.0.0.0:6`], "beyond this machine"],
     [["--anonymize", "--rpc-bind-ip", "0.0.0.0", "--confirm-external-bind"], "beyond this machine"],
-    [["--anonymize", "--add-peer", "1.2.3.4:5"], "public address"],
+    [["--anonymize", "--add-peer", "10.0.0.1:5"], "no exit of Tor reaches"],
     [["--anonymize", "--proxy", "127.0.0.1:9050"], "public zone"],
     [["--anonymize", "--reveal-IP-address", "true"], "exclude each other"],
     [["--protocol", "ethereum", "--anonymize"], "--anonymize needs a proxy"],

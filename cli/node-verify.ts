@@ -1,0 +1,147 @@
+import { isLoopback } from "../lib/address/loopback.ts";
+import type { Network } from "../lib/monero/network.ts";
+import type { Notice } from "../lib/relay/event.ts";
+import type { DaemonLogin } from "../lib/relay/gateway-digest.ts";
+import { verifierNames as names } from "../lib/relay/gateway-option.ts";
+import {
+  chooseDaemonWay,
+  type DaemonPlace,
+  type DaemonProxy,
+  type DaemonRules,
+  daemonDial,
+  readDaemonPlace,
+} from "../lib/relay/gateway-place.ts";
+import { Verifier } from "../lib/relay/verifier.ts";
+import { realClock } from "../lib/runtime/clock.ts";
+import { systemRandom } from "../lib/runtime/random.ts";
+import type { StreamIsolation } from "../lib/socks/isolation.ts";
+import { Dialer } from "../lib/zone/dial.ts";
+import { parseTorProxy } from "../lib/zone/option.ts";
+import { readCertificateFile, readLoginFile } from "./daemon-files.ts";
+import { checkBeside, type ModeSettings } from "./mode-settings.ts";
+import { isOn, last, type OptionTexts } from "./option-texts.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** The trusted daemon that judges what peers send, read and checked. */
+export interface VerifySettings {
+  readonly place: DaemonPlace;
+  readonly login: DaemonLogin | undefined;
+  readonly proxy: DaemonProxy | undefined;
+  readonly direct: boolean;
+}
+
+/** An option of the verifying daemon. */
+export interface VerifyOption {
+  readonly name: string;
+  /** Empty for a switch. */
+  readonly argument: string;
+  readonly about: string;
+}
+
+/** The options. */
+export const verifyOptions: readonly VerifyOption[] = [
+  {
+    name: "verify-with",
+    argument: "URL",
+    about:
+      "have this trusted monerod, [https://]HOST[:PORT], check what peers send before it is passed on",
+  },
+  {
+    name: "verify-proxy",
+    argument: "IP:PORT",
+    about: "reach it through this SOCKS proxy (default: its zone's --tx-proxy)",
+  },
+  {
+    name: "verify-direct",
+    argument: "",
+    about: "dial it in the public internet without a proxy: it learns this machine's address",
+  },
+  {
+    name: "verify-cert-file",
+    argument: "FILE",
+    about: "its certificate, or its authority's, PEM",
+  },
+  { name: "verify-login-file", argument: "FILE", about: "holds USER:PASSWORD of its --rpc-login" },
+];
+
+/**
+ * Reads `--verify-with` and what goes with it.
+ *
+ * @param texts what the command line and the configuration file gave
+ * @param network where no port is given, its RPC port is taken
+ * @param mode how the node dials, and through what
+ * @param warnings takes what is worth telling before the node starts
+ * @returns undefined for a node without
+ * @throws UsageError, GatewayError or ZoneError, naming the option
+ */
+export function readVerify(
+  texts: OptionTexts,
+  network: Network,
+  mode: ModeSettings,
+  warnings: string[],
+): VerifySettings | undefined {
+  const url = last(texts, "verify-with");
+  if (url === undefined) {
+    const alone = verifyOptions.find(({ name }) => texts.has(name));
+    if (alone === undefined) return undefined;
+    throw new UsageError(
+      "bad-option",
+      `--${alone.name} is for the daemon that checks what peers send; add --verify-with HOST:PORT.`,
+    );
+  }
+  const certificates = readCertificateFile(last(texts, "verify-cert-file"), names);
+  const defaultPort = network.rpcPort;
+  const place = readDaemonPlace({ url, defaultPort, certificates, options: names });
+  const proxy = last(texts, "verify-proxy");
+  const settings: VerifySettings = {
+    place,
+    login: readLoginFile(last(texts, "verify-login-file"), names),
+    proxy: proxy === undefined ? undefined : parseTorProxy(proxy, names.proxy),
+    direct: isOn(texts, "verify-direct"),
+  };
+  if (settings.proxy !== undefined) checkBeside(mode, settings.proxy.proxy, names.proxy);
+  const way = chooseDaemonWay(place, rulesOf(settings, mode));
+  if (settings.direct) warnings.push(...directWarnings(place, way.kind === "open"));
+  return settings;
+}
+
+/**
+ * Makes the verifier of a node.
+ *
+ * @param settings as {@link readVerify} has them
+ * @param mode how the node dials; its proxies as they are once a tor of the node's own runs
+ * @param isolation draws the credentials that keep its streams apart from all others
+ * @param notice takes what is worth a line in the log
+ */
+export function makeVerifier(
+  settings: VerifySettings,
+  mode: ModeSettings,
+  isolation: StreamIsolation,
+  notice: (notice: Notice) => void,
+): Verifier {
+  const { place, login } = settings;
+  const clock = realClock;
+  const dialers = Object.fromEntries(
+    mode.proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, clock)]),
+  );
+  const way = chooseDaemonWay(place, rulesOf(settings, mode));
+  const dial = daemonDial(place, way, { dialers, isolation, clock });
+  return new Verifier({ place, dial, login, random: systemRandom, clock, notice });
+}
+
+function rulesOf({ proxy, direct }: VerifySettings, { mode, proxies }: ModeSettings): DaemonRules {
+  return { mode, proxies, daemonProxy: proxy, direct };
+}
+
+function directWarnings({ address: { host }, ssl, trust }: DaemonPlace, isOpen: boolean): string[] {
+  if (!isOpen || isLoopback(host)) {
+    const how = isOpen ? "is on this machine" : "is reached through a proxy";
+    return [`${names.direct} changes nothing: the daemon at ${host} ${how}.`];
+  }
+  const learns = `The daemon at ${host} learns this machine's address, and what peers send to it: ${names.direct}.`;
+  if (ssl === "enabled" && trust.kind !== "any") return [learns];
+  return [
+    learns,
+    `The verdicts of ${host} can be read and changed on their way; write https:// and ${names.certFile}.`,
+  ];
+}
