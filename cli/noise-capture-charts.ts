@@ -40,6 +40,10 @@ export function chartsOf(report: NoiseReport): Chart[] {
       chart(`${link.id}-autocorrelation`, title("Autocorrelation"), lagsOption(directions)),
     ];
   });
+  if (report.links.length > 1) {
+    const title = "Bytes a second: all connections";
+    charts.unshift(chart("all-rate", title, rateOption(report.totals)));
+  }
   const detectors = detectorOption(report);
   if (detectors !== undefined)
     charts.unshift(chart("detectors", "What detectors reach", detectors));
@@ -62,18 +66,22 @@ function colourOf(side: "out" | "in"): string {
   return side === "out" ? BLUE : ORANGE;
 }
 
-function rateOption(directions: readonly ReportDirection[]): Record<string, unknown> {
-  const start = Math.min(...directions.map(({ rate }) => rate.start_unix_s));
+function rateOption(
+  directions: readonly Pick<ReportDirection, "side" | "rate" | "bytes">[],
+): Record<string, unknown> {
+  const shown = directions.filter(({ bytes }) => bytes > 0);
+  const start = Math.min(...shown.map(({ rate }) => rate.start_unix_s));
   return {
     dataZoom: [{ type: "inside" }, { type: "slider", height: 18, bottom: 8 }],
     xAxis: { type: "value", name: "s", nameLocation: "end", min: 0 },
     yAxis: { type: "value", name: "B/s" },
-    series: directions.map(({ side, rate }) => ({
+    series: shown.map(({ side, rate }) => ({
       name: side,
       type: "line",
       step: "end",
       showSymbol: false,
-      sampling: "lttb",
+      sampling: "average",
+      areaStyle: { opacity: 0.15, color: colourOf(side) },
       lineStyle: { width: 1.5, color: colourOf(side) },
       itemStyle: { color: colourOf(side) },
       data: rate.bytes.map((bytes, i) => [
@@ -137,23 +145,10 @@ function lagsOption(directions: readonly ReportDirection[]): Record<string, unkn
 
 /** Every detector with its interval, chance in the middle: nobody has to know what an AUC is. */
 function detectorOption(report: NoiseReport): Record<string, unknown> | undefined {
-  const rows = [
-    ...report.links.slice(0, LINKS_SHOWN).flatMap((link) =>
-      link.directions
-        .filter(({ side }) => report.judged_side === "both" || side === report.judged_side)
-        .flatMap(({ side, families }) =>
-          families.flatMap((family) =>
-            family.detectors.map((one) => ({
-              one,
-              name: `${one.name} · ${family.name}, ${side}`,
-            })),
-          ),
-        ),
-    ),
-    ...report.moments.flatMap((family) =>
+  const rows = [...report.families, ...report.moments]
+    .flatMap((family) =>
       family.detectors.map((one) => ({ one, name: `${one.name} · ${family.name}` })),
-    ),
-  ]
+    )
     .sort((a, b) => b.one.auc - a.one.auc)
     .slice(0, 24)
     .reverse();

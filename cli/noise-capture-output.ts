@@ -1,10 +1,21 @@
-import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { SeenLink } from "../lib/capture/report-input.ts";
 import type { NoiseReport } from "../lib/capture/report-schema.ts";
 import { Fault } from "../lib/runtime/fault.ts";
 import type { NoiseCaptureOutputs } from "./noise-capture-settings.ts";
 import { describeReport } from "./noise-capture-text.ts";
 import { print } from "./peers-text.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** What can keep a report from being kept. */
 export type OutputErrorCode = "output-failed";
@@ -24,12 +35,72 @@ export class OutputError extends Fault<OutputErrorCode> {
 }
 
 /**
- * Writes a report to all that was asked for.
+ * Looks whether everything that is asked for can be written: a capture may take hours. Nothing is
+ * made or changed.
+ *
+ * @param outputs which
+ * @throws OutputError for the first that can't
+ */
+export function checkOutputs(outputs: NoiseCaptureOutputs): void {
+  const { csv, html, svg } = outputs;
+  for (const path of [csv, html]) if (path !== undefined) writing(path, () => checkFile(path));
+  if (svg !== undefined) writing(svg, () => checkFolder(svg));
+}
+
+/**
+ * Looks whether the file for payload can be made. It is never one that is there: that may be
+ * precious, or open to others.
+ *
+ * @param path nothing is looked at where it is undefined
+ * @throws UsageError where something is there, OutputError where no file can be made
+ */
+export function checkPayloadPlace(path: string | undefined): void {
+  if (path === undefined) return;
+  let isThere = false;
+  writing(path, () => {
+    isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    if (!isThere) checkParent(path);
+  });
+  if (isThere) throw payloadIsThere(path);
+}
+
+/**
+ * What to say of a file for payload that is there already.
+ *
+ * @param path of the file
+ */
+export function payloadIsThere(path: string): UsageError {
+  const message = `--keep-payload ${path} is there already and is not overwritten; name another file, or remove it.`;
+  return new UsageError("bad-option", message);
+}
+
+function checkFile(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw new Error("it is a directory");
+  if (found === undefined) checkParent(path);
+  else accessSync(path, constants.W_OK);
+}
+
+function checkParent(path: string): void {
+  const folder = dirname(resolve(path));
+  if (!statSync(folder).isDirectory()) throw new Error(`${folder} is no directory`);
+  accessSync(folder, constants.W_OK);
+}
+
+function checkFolder(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) checkFolder(dirname(resolve(path)));
+  else if (!found.isDirectory()) throw new Error("it is no directory");
+  else accessSync(path, constants.W_OK);
+}
+
+/**
+ * Writes a report to all that was asked for. What can't be written keeps nothing else from it.
  *
  * @param outputs which
  * @param report made of a capture
  * @param links for every frame on a line
- * @throws OutputError
+ * @throws OutputError for the first that could not be written
  */
 export async function writeReport(
   outputs: NoiseCaptureOutputs,
@@ -37,23 +108,34 @@ export async function writeReport(
   links: readonly SeenLink[],
 ): Promise<void> {
   const { csv, html, svg, json } = outputs;
-  if (csv !== undefined) {
-    const { csvOf } = await import("./noise-capture-csv.ts");
-    writing(csv, () => {
-      const file = openSync(csv, "w");
-      try {
-        for (const part of csvOf(links)) writeSync(file, part);
-      } finally {
-        closeSync(file);
-      }
-    });
-  }
-  await writePage(html, [{ name: "Capture", report }]);
-  if (svg !== undefined) {
-    const { writeSvgs } = await import("./noise-capture-svg.ts");
-    writing(svg, () => void writeSvgs(svg, report));
-  }
   await print(json ? `${JSON.stringify(report)}\n` : describeReport(report));
+  const writes = [
+    () => writeCsv(csv, links),
+    () => writePage(html, [{ name: "Capture", report }]),
+    () => writePictures(svg, report),
+  ];
+  const failures: unknown[] = [];
+  for (const write of writes) await write().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function writeCsv(path: string | undefined, links: readonly SeenLink[]): Promise<void> {
+  if (path === undefined) return;
+  const { csvOf } = await import("./noise-capture-csv.ts");
+  writing(path, () => {
+    const file = openSync(path, "w");
+    try {
+      for (const part of csvOf(links)) writeSync(file, part);
+    } finally {
+      closeSync(file);
+    }
+  });
+}
+
+async function writePictures(folder: string | undefined, report: NoiseReport): Promise<void> {
+  if (folder === undefined) return;
+  const { writeSvgs } = await import("./noise-capture-svg.ts");
+  writing(folder, () => void writeSvgs(folder, report));
 }
 
 /**

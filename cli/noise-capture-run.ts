@@ -6,11 +6,13 @@ import {
   readCaptureStream,
 } from "../lib/capture/capture.ts";
 import { CaptureError } from "../lib/capture/error.ts";
+import { PayloadFile } from "../lib/capture/payload-file.ts";
 import type { SeenLink, SeenSource } from "../lib/capture/report-input.ts";
 import { linksOfCapture, linksOfTap } from "../lib/capture/report-links.ts";
 import { Tap } from "../lib/capture/tap.ts";
 import { FrameRoom } from "../lib/capture/tap-frames.ts";
 import { realClock, type Timer } from "../lib/runtime/clock.ts";
+import { OutputError, payloadIsThere } from "./noise-capture-output.ts";
 import { ProgressLine, type Sight } from "./noise-capture-progress.ts";
 import type { NoiseCaptureSettings } from "./noise-capture-settings.ts";
 import { Tcpdump, TcpdumpError } from "./noise-capture-tcpdump.ts";
@@ -49,28 +51,56 @@ export async function look(settings: NoiseCaptureSettings, stop: AbortSignal): P
   if (stop.aborted) end();
   const taps: Tap[] = [];
   let dump: Tcpdump | undefined;
+  let payload: PayloadFile | undefined;
   try {
     const room = new FrameRoom();
+    if (settings.keepPayload !== undefined) payload = new PayloadFile();
     for (const place of settings.taps) {
-      const tap = await Tap.listen({ place, clock: realClock, room });
+      const tap = await Tap.listen({ place, clock: realClock, room, payload });
       taps.push(tap);
       tell(`${place.kind} on ${tap.place.listen.host}:${tap.port} to ${targetText(tap)}`);
     }
     if (settings.interface !== undefined) {
-      dump = await Tcpdump.start(settings.interface.name, settings.interface.filter);
-      tell(`capturing on ${settings.interface.name}`);
+      const { name, filter, program } = settings.interface;
+      dump = await Tcpdump.start(name, filter, program);
+      tell(`capturing on ${name}`);
     }
+    // Only now: what can't begin leaves no file behind.
+    if (settings.keepPayload !== undefined) createPayload(payload, settings.keepPayload);
     const readings = beginReadings(settings, dump, over.signal);
     await untilOver(settings, taps, readings, over);
     await dump?.stop();
     const failures = await Promise.all(readings.map(({ done }) => done));
     const failure = failures.find((one) => one !== undefined);
-    return { ...collect(taps, readings, failures, dump), failure };
+    const seen = collect(taps, readings, failures, dump);
+    return { ...seen, failure: failure ?? payloadFailure(payload, settings.keepPayload) };
   } finally {
     stop.removeEventListener("abort", end);
     await Promise.all(taps.map((tap) => tap.close()));
     await dump?.stop();
+    payload?.close();
   }
+}
+
+function createPayload(payload: PayloadFile | undefined, path: string): void {
+  try {
+    payload?.create(path);
+  } catch (error) {
+    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
+    throw isThere ? payloadIsThere(path) : new OutputError(path, error);
+  }
+}
+
+/** A report is complete without the payload, but who asked for that has to know. */
+function payloadFailure(
+  payload: PayloadFile | undefined,
+  path: string | undefined,
+): OutputError | undefined {
+  if (payload?.failure !== undefined) return new OutputError(path ?? "", payload.failure);
+  if (payload !== undefined && payload.droppedBytes > 0) {
+    tell(`${path} is full: ${payload.droppedBytes} bytes of payload were not kept`);
+  }
+  return undefined;
 }
 
 function beginReadings(
@@ -94,7 +124,10 @@ function beginReadings(
     const done = caught(async () => {
       await readCaptureStream(packets, meter.reader);
       if (dump.hasFailed) {
-        throw new TcpdumpError("tcpdump-failed", `tcpdump ended by itself: ${dump.lastWords}`);
+        throw new TcpdumpError(
+          "tcpdump-failed",
+          `${dump.program} ended by itself: ${dump.lastWords}`,
+        );
       }
     }, signal);
     const place = settings.interface?.name ?? "";
@@ -207,11 +240,18 @@ function collect(
       place: reading.place,
       flows: measure.flows.length,
       packets: measure.progress.packets,
+      outside: outsideOf(measure),
       trouble: troubleOf(measure, failures[i], reading.kind === "interface" ? dump : undefined),
     });
     links.push(...linksOfCapture(measure, reading.kind));
   });
   return { sources, links };
+}
+
+function outsideOf({ udp, otherPairs, unlistedPackets }: CaptureMeasure): SeenSource["outside"] {
+  const sum = (pairs: CaptureMeasure["udp"]): number =>
+    pairs.reduce((total, { packets: [a, b] }) => total + a + b, 0);
+  return { udp: sum(udp), other: sum(otherPairs) + unlistedPackets };
 }
 
 function troubleOf(

@@ -1,4 +1,10 @@
-import type { NoiseReport, ReportDirection, ReportLink } from "../lib/capture/report-schema.ts";
+import { SUBJECTS, type Subject } from "../lib/capture/labels.ts";
+import type {
+  NoiseReport,
+  ReportDirection,
+  ReportFamily,
+  ReportLink,
+} from "../lib/capture/report-schema.ts";
 import { sparkline } from "./noise-capture-progress.ts";
 
 /** Connections that people are shown; the rest is in the other outputs. */
@@ -16,25 +22,39 @@ export function describeReport(report: NoiseReport): string {
   const shown = report.links.slice(0, LINKS_SHOWN);
   const hidden = report.links.length - shown.length + report.links_left_out;
   const lines = [
-    ...report.sources.map(
-      ({ kind, place, flows, packets, trouble }) =>
-        `${kind} ${place}: ${flows} connections${packets === null ? "" : `, ${packets} packets`}${trouble === null ? "" : `. ${trouble}`}`,
-    ),
-    `${seconds(report.elapsed_s)} from the first frame to the last.`,
+    ...report.sources.map(sourceLine),
+    `${seconds(report.elapsed_s)} from the first frame to the last${totalText(report)}.`,
     "",
     ...shown.flatMap(linkLines),
     ...(hidden > 0 ? [`${hidden} smaller connections are in the other outputs.`, ""] : []),
-    ...report.moments.flatMap((family) => [
-      `Moments with payload, by packets alone (${family.positives} against ${family.negatives}):`,
-      ...family.detectors.slice(0, 3).map((one) => `  ${detectorText(one)}`),
-      "",
-    ]),
+    ...fitLines(report),
+    ...report.families.flatMap(familyLines),
+    ...report.moments.flatMap(familyLines),
+    ...costLines(report),
     ...verdictLines(report),
     ...report.assertions.map(
       ({ text, outcome, reason }) => `${outcome.padEnd(13)}${text}  ${reason}`,
     ),
   ];
   return `${lines.join("\n").trimEnd()}\n`;
+}
+
+function sourceLine(source: NoiseReport["sources"][number]): string {
+  const { kind, place, flows, packets, outside_tcp, trouble } = source;
+  const outside = outside_tcp === null ? 0 : outside_tcp.udp_packets + outside_tcp.other_packets;
+  const parts = [
+    `${kind} ${place}: ${flows} ${flows === 1 ? "connection" : "connections"}`,
+    ...(packets === null ? [] : [`, ${packets} packets`]),
+    ...(outside === 0 ? [] : [`, ${outside} of them outside TCP`]),
+    ...(trouble === null ? [] : [`. ${trouble}`]),
+  ];
+  return parts.join("");
+}
+
+function totalText({ totals, elapsed_s }: NoiseReport): string {
+  if (elapsed_s === 0) return "";
+  const each = totals.map(({ side, bytes }) => `${(bytes / elapsed_s).toFixed(1)} B/s ${side}`);
+  return `; in all ${each.join(", ")}`;
 }
 
 /**
@@ -49,8 +69,13 @@ export function describeComparison(
 ): string {
   const rows: readonly (readonly [string, (report: NoiseReport) => string])[] = [
     ["verdict", (report) => report.verdict],
+    ...SUBJECTS.map((subject): readonly [string, (report: NoiseReport) => string] => [
+      SUBJECT_NAMES[subject],
+      (report) => findingText(report, subject),
+    ]),
     ["chance by accident", (report) => report.p_value.toPrecision(2)],
-    ["best detector of frames", (report) => worstText(report)],
+    ["noise", (report) => (report.costs === null ? "unknown" : `${report.costs.noise_bytes} B`)],
+    ["overhead", (report) => percentText(report.costs?.overhead_percent)],
     ["connections", (report) => String(report.links.length + report.links_left_out)],
     ["seconds", (report) => report.elapsed_s.toFixed(1)],
     ...(["out", "in"] as const).flatMap((side) => sideRows(side)),
@@ -93,15 +118,15 @@ function largest(report: NoiseReport, side: "out" | "in"): ReportDirection | und
     .sort((x, y) => y.frames - x.frames)[0];
 }
 
-function worstText(report: NoiseReport): string {
-  const detectors = report.links.flatMap(({ directions }) =>
-    directions
-      .filter(({ side }) => report.judged_side === "both" || side === report.judged_side)
-      .flatMap(({ families }) => families.filter(({ name }) => name === "frames"))
-      .flatMap((family) => family.detectors),
-  );
-  const [worst] = detectors.sort((x, y) => y.auc - x.auc);
-  return worst === undefined ? "–" : `${worst.name} ${aucText(worst)}`;
+function findingText(report: NoiseReport, subject: Subject): string {
+  const finding = report.findings.find((one) => one.subject === subject);
+  if (finding === undefined) return "–";
+  const { verdict, worst } = finding;
+  return worst === null ? verdict : `${verdict}, ${worst.detector} ${aucText(worst)}`;
+}
+
+function percentText(percent: number | null | undefined): string {
+  return percent === null || percent === undefined ? "unknown" : `${percent.toFixed(0)} %`;
 }
 
 function linkLines(link: ReportLink): string[] {
@@ -123,6 +148,7 @@ function directionLines(one: ReportDirection): string[] {
     ...(outside === null
       ? []
       : [`    outside frames of ${one.frame_bytes} B after the handshake: ${outside} B`]),
+    ...tcpLines(one),
     `    sizes      ${rangeText(one.sizes.summary, " B", 0)}`,
     `    intervals  ${rangeText(one.intervals_ms.summary, " ms", 1)}`,
     `    rate       ${sparkline(narrowed(one.rate.bytes, RATE_CHARACTERS))}`,
@@ -140,14 +166,90 @@ function directionLines(one: ReportDirection): string[] {
       : [
           `    costs      ${one.costs.noise_bytes} B of noise, ${one.costs.bytes_a_second.toFixed(1)} B/s`,
         ]),
-    ...(one.judgement === null ? [] : [`    verdict    ${one.judgement.verdict}`]),
+    ...(one.judgement === null
+      ? []
+      : [
+          `    verdict    ${verdictText({ ...one.judgement, more_frames: null }).replace(".", "")}`,
+        ]),
+  ];
+}
+
+/** Of one connection its own lines say it. */
+function fitLines({
+  fits: { interval_fit, size_fit },
+  links,
+  links_left_out,
+}: NoiseReport): string[] {
+  if (interval_fit === null || links.length + links_left_out < 2) return [];
+  return [
+    "All connections together:",
+    `  schedule   ${interval_fit.outcome}: ${interval_fit.reason}`,
+    ...(size_fit === null ? [] : [`  size       ${size_fit.outcome}: ${size_fit.reason}`]),
+    "",
+  ];
+}
+
+/** What detectors reach, over all connections. */
+function familyLines(family: ReportFamily): string[] {
+  return [
+    `${titleOf(family)} (${family.positives} against ${family.negatives}):`,
+    ...family.detectors.slice(0, 3).map((one) => `  ${detectorText(one)}`),
+    "",
+  ];
+}
+
+function titleOf({ name }: ReportFamily): string {
+  if (name === "moments") return "Moments with payload, by packets alone";
+  if (name === "moments of timed syncs") return "Moments with timed syncs, by packets alone";
+  if (name === "labelled moments") return "Labelled moments, by all that is seen";
+  return `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`;
+}
+
+function costLines({ costs }: NoiseReport): string[] {
+  if (costs === null) return [];
+  const { noise_bytes, overhead_percent, latency_ms } = costs;
+  const percent = overhead_percent === null ? "" : `, ${overhead_percent.toFixed(0)} % overhead`;
+  const wait =
+    latency_ms === null
+      ? ""
+      : `; payload waited ${seconds(latency_ms.min / 1_000)} to ${seconds(latency_ms.max / 1_000)}, ${seconds(latency_ms.median / 1_000)} in the middle (${latency_ms.count})`;
+  return [`Costs: ${noise_bytes} B of noise${percent}${wait}.`, ""];
+}
+
+/**
+ * A verdict as a sentence that says what shows.
+ *
+ * @param report made of a capture
+ */
+export function verdictText(
+  report: Pick<NoiseReport, "verdict" | "exposed_by" | "more_frames">,
+): string {
+  const by = report.exposed_by.map((subject) => SUBJECT_NAMES[subject]).join(" and ");
+  const more =
+    report.more_frames === null ? "" : ` About ${report.more_frames} more frames would tell.`;
+  return `${report.verdict}${by === "" ? "" : ` by ${by}`}.${more}`;
+}
+
+/** How people call what noise hides. */
+export const SUBJECT_NAMES = { payload: "payload", "timed-sync": "timed syncs" } as const;
+
+function tcpLines({ tcp }: ReportDirection): string[] {
+  if (tcp === null) return [];
+  const { retransmissions, retransmitted_bytes, overlaps, reordered, gaps, gap_bytes } = tcp;
+  if (retransmissions + overlaps + reordered + gaps === 0) return [];
+  return [
+    `    tcp        ${retransmissions} retransmissions (${retransmitted_bytes} B), ${overlaps} overlaps, ${reordered} out of order, ${gaps} gaps (${gap_bytes} B)`,
   ];
 }
 
 function verdictLines(report: NoiseReport): string[] {
-  const more =
-    report.more_frames === null ? "" : ` About ${report.more_frames} more frames would tell.`;
-  return [`Verdict: ${report.verdict}.${more}`, ...report.reasons.map((reason) => `  ${reason}`)];
+  return [
+    `Verdict: ${verdictText(report)}`,
+    ...report.findings.flatMap(({ subject, verdict, reasons }) => [
+      `  ${SUBJECT_NAMES[subject]}: ${verdict}`,
+      ...reasons.map((reason) => `    ${reason}`),
+    ]),
+  ];
 }
 
 /** Intervals by length, a line a bin. */

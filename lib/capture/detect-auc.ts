@@ -123,11 +123,12 @@ function dependentVariance(values: Float64Array): number {
  * The confidence interval of an AUC, on its own scale: below 0.5 a detector works the other way.
  *
  * @param one what was measured
+ * @param together how many detectors' intervals shall hold the truth all at once (Bonferroni)
  * @returns from 0 to 1. Where the error is small because nothing happened in few cases, the
  *   interval holds what may have stayed unseen (Hanley and Lippman-Hand 1983)
  */
-export function aucInterval(one: Auc): ConfidenceInterval {
-  const rest = (1 - CONFIDENCE) / 2;
+export function aucInterval(one: Auc, together = 1): ConfidenceInterval {
+  const rest = (1 - CONFIDENCE) / (2 * together);
   const unseen = -Math.expm1(Math.log(rest) / Math.min(one.positives, one.negatives));
   const half = Math.max(
     normalQuantile(1 - rest) * one.standardError,

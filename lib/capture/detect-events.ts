@@ -4,7 +4,7 @@ import { firstAbove } from "./detect-auc.ts";
 import { type FamilyResult, measureFamily } from "./detect-family.ts";
 import { bytesAround, type Feature } from "./detect-features.ts";
 import { AUC_LIMIT } from "./detect-link.ts";
-import type { SeenTraffic } from "./labels.ts";
+import type { SeenTraffic, Subject } from "./labels.ts";
 import { intervals, moments } from "./statistics-summary.ts";
 
 /** Moments without payload for each with it. */
@@ -59,14 +59,14 @@ export function controlMoments(
  *   and without payload as their sender knows them, or transactions and {@link controlMoments}
  * @param look how long before and after a moment
  * @param options `random`: where labellings by chance come from; `limit`: the AUC below which a
- *   moment gives nothing away
+ *   moment gives nothing away; `subject`: what the moments are of, payload unless told otherwise
  * @returns undefined for too few moments of either kind
  */
 export function detectEvents(
   traffic: { readonly out?: SeenTraffic | undefined; readonly in?: SeenTraffic | undefined },
   moments: { readonly eventsMs: ArrayLike<number>; readonly controlsMs: ArrayLike<number> },
   look: LookAround,
-  options: { readonly random: RandomSource; readonly limit?: number },
+  options: { readonly random: RandomSource; readonly limit?: number; readonly subject?: Subject },
 ): FamilyResult | undefined {
   const cases = [
     ...Array.from(moments.eventsMs, (timeMs) => ({ timeMs, label: 1 })),
@@ -80,7 +80,8 @@ export function detectEvents(
   if (features.length === 0) return undefined;
   return measureFamily(
     {
-      name: "moments",
+      subject: options.subject ?? "payload",
+      name: options.subject === "timed-sync" ? "moments of timed syncs" : "moments",
       features,
       labels: Uint8Array.from(cases, (one) => one.label),
       limit: options.limit ?? AUC_LIMIT,

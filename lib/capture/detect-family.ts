@@ -1,8 +1,16 @@
 import type { RandomSource } from "../runtime/random.ts";
-import { type Auc, aucInterval, aucOf, folded, midranks } from "./detect-auc.ts";
+import {
+  type Auc,
+  aucInterval,
+  aucOf,
+  type ConfidenceInterval,
+  folded,
+  midranks,
+} from "./detect-auc.ts";
 import { boostedScores } from "./detect-boosting.ts";
 import type { Feature } from "./detect-features.ts";
-import { chanceLevels } from "./detect-permutation.ts";
+import { chanceLevels, type Evidence, evidenceOf } from "./detect-permutation.ts";
+import type { Subject } from "./labels.ts";
 
 /** Positives, and negatives, without which nothing can be said. */
 export const CASES_MIN = 5;
@@ -19,12 +27,17 @@ export interface DetectorResult {
   /** The 95 % confidence interval of this detector alone, folded. */
   readonly low: number;
   readonly high: number;
+  /** As `low` and `high`, wide enough to hold for all detectors of the family at once. */
+  readonly jointLow: number;
+  readonly jointHigh: number;
   /** The chance that the best of the family is as good by accident. */
   readonly pValue: number;
 }
 
 /** Detectors that answer one question about the same cases. */
 export interface FamilyResult {
+  /** What of the link it speaks of. */
+  readonly subject: Subject;
   /** What is told apart: "frames", "windows of 100 intervals". */
   readonly name: string;
   readonly positives: number;
@@ -39,10 +52,12 @@ export interface FamilyResult {
   readonly framesEach: number;
   readonly method: "rotation" | "shuffle";
   readonly draws: number;
+  readonly evidence: Evidence;
 }
 
 /** What a family is made of. */
 export interface FamilyCases {
+  readonly subject: Subject;
   readonly name: string;
   /** Values in the order of time. */
   readonly features: readonly Feature[];
@@ -85,10 +100,11 @@ export function measureFamily(cases: FamilyCases, random: RandomSource): FamilyR
     random,
   );
   const detectors = columns.map((column, j) =>
-    resultOf(column, measuredOf(column, labels), levels.pValues[j] ?? 1),
+    resultOf(column, measuredOf(column, labels), levels.pValues[j] ?? 1, columns.length),
   );
   detectors.sort((a, b) => a.pValue - b.pValue || b.auc - a.auc);
   return {
+    subject: cases.subject,
     name: cases.name,
     positives,
     negatives,
@@ -98,6 +114,7 @@ export function measureFamily(cases: FamilyCases, random: RandomSource): FamilyR
     framesEach: cases.framesEach,
     method: levels.method,
     draws: levels.draws,
+    evidence: evidenceOf(levels),
   };
 }
 
@@ -119,15 +136,22 @@ function measuredOf(column: Column, labels: Uint8Array): Auc {
   );
 }
 
-function resultOf(column: Column, measured: Auc, pValue: number): DetectorResult {
-  const interval = aucInterval(measured);
-  const { name, judged } = column;
-  if (judged === undefined) {
-    const auc = Math.max(measured.auc, 1 - measured.auc);
-    return { name, auc, measured, ...folded(interval), pValue };
-  }
+function resultOf(column: Column, measured: Auc, pValue: number, together: number): DetectorResult {
   // A classifier that was trained knows which way round it works.
-  const low = Math.max(0.5, interval.low);
-  const high = Math.max(0.5, interval.high);
-  return { name, auc: Math.max(0.5, measured.auc), measured, low, high, pValue };
+  const turned = column.judged === undefined ? folded : raised;
+  const auc = turned({ low: measured.auc, high: measured.auc }).high;
+  const joint = turned(aucInterval(measured, together));
+  return {
+    name: column.name,
+    auc,
+    measured,
+    ...turned(aucInterval(measured)),
+    jointLow: joint.low,
+    jointHigh: joint.high,
+    pValue,
+  };
+}
+
+function raised({ low, high }: ConfidenceInterval): ConfidenceInterval {
+  return { low: Math.max(0.5, low), high: Math.max(0.5, high) };
 }

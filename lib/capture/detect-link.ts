@@ -1,75 +1,103 @@
 import type { RandomSource } from "../runtime/random.ts";
-import { type FamilyResult, measureFamily } from "./detect-family.ts";
-import { frameFeatures } from "./detect-features.ts";
+import { type FamilyCases, type FamilyResult, measureFamily } from "./detect-family.ts";
+import { type FrameFeatures, frameFeatures } from "./detect-features.ts";
 import { intervalWindows, WINDOW_INTERVALS, windowLimit } from "./detect-windows.ts";
-import type { FrameKind, LabelledFrames } from "./labels.ts";
+import { type LabelledFrames, type Subject, subjectOf } from "./labels.ts";
 
 /** An AUC below which a frame gives nothing away, unless told otherwise. */
 export const AUC_LIMIT = 0.55;
 
-const TOPICS: readonly { name: string; kinds: readonly FrameKind[] }[] = [
-  { name: "frames with payload", kinds: ["payload", "fragment"] },
-  { name: "frames with timed syncs", kinds: ["timed-sync"] },
-];
+/** What its own family of each subject is called, and what it takes. */
+const TOPICS = [
+  { subject: "payload", name: "frames" },
+  { subject: "timed-sync", name: "timed syncs" },
+] as const satisfies readonly { subject: Subject; name: string }[];
+
+interface LinkOptions {
+  /** Where labellings by chance come from. */
+  readonly random: RandomSource;
+  /** The AUC below which a frame gives nothing away; {@link AUC_LIMIT} unless told otherwise. */
+  readonly limit?: number;
+}
 
 /**
- * Measures how well an observer of a link tells noise from everything else: frame by frame, and by
- * windows of frames.
+ * Measures how well an observer of a link tells noise from payload, and from timed syncs: frame by
+ * frame each by itself, and payload by windows of frames too.
  *
  * @param frames what one side sent, with the truth about each
- * @param options `random`: where labellings by chance come from; `limit`: the AUC below which a
- *   frame gives nothing away
+ * @param options what the detectors need
  * @returns the families of detectors that had cases enough
  */
-export function detectLink(
-  frames: LabelledFrames,
-  options: { readonly random: RandomSource; readonly limit?: number },
+export function detectLink(frames: LabelledFrames, options: LinkOptions): FamilyResult[] {
+  return detectLinks([frames], options);
+}
+
+/**
+ * As {@link detectLink}, for several links together: each carries too little payload to be judged
+ * by itself where no stream carries two transactions. What is seen of a frame is seen on its own
+ * link. Links come one after the other, so that labels that are rotated against the scores keep to
+ * one link as they did.
+ *
+ * @param links what one side sent on each
+ * @param options what the detectors need
+ */
+export function detectLinks(
+  links: readonly LabelledFrames[],
+  options: LinkOptions,
 ): FamilyResult[] {
-  const limit = options.limit ?? AUC_LIMIT;
+  const { random, limit = AUC_LIMIT } = options;
   const families: (FamilyResult | undefined)[] = [];
-  const seen = frameFeatures(frames);
+  const seen = pooledFeatures(links);
   if (seen !== undefined) {
-    const labels = Uint8Array.from(seen.kinds, (kind) => (kind === "noise" ? 0 : 1));
-    const { features } = seen;
-    const all = { name: "frames", features, labels, limit, isRequired: true, framesEach: 1 };
-    families.push(measureFamily(all, options.random));
-    families.push(...topicFamilies(seen, limit, options.random));
+    const cases = TOPICS.map((topic) => topicCases(seen, topic, limit));
+    families.push(...cases.map((one) => measureFamily(one, random)));
   }
   for (const size of WINDOW_INTERVALS) {
-    const windows = intervalWindows(frames, size);
+    const windows = intervalWindows(links, size);
     if (windows === undefined) continue;
     const name = `windows of ${size} intervals`;
     const rules = { limit: windowLimit(limit, size), isRequired: true, framesEach: size };
-    families.push(measureFamily({ name, ...windows, ...rules }, options.random));
+    families.push(measureFamily({ subject: "payload", name, ...windows, ...rules }, random));
   }
   return families.filter((family) => family !== undefined);
 }
 
-/** One kind of frame against noise each, where there are several kinds. */
-function topicFamilies(
-  seen: NonNullable<ReturnType<typeof frameFeatures>>,
-  limit: number,
-  random: RandomSource,
-): (FamilyResult | undefined)[] {
-  const present = TOPICS.filter(({ kinds }) => seen.kinds.some((kind) => kinds.includes(kind)));
-  if (present.length < 2) return [];
-  return present.map(({ name, kinds }) => {
-    const places = seen.kinds.flatMap((kind, i) =>
-      kind === "noise" || kinds.includes(kind) ? [i] : [],
-    );
-    return measureFamily(
-      {
-        name,
-        features: seen.features.map((feature) => ({
-          name: feature.name,
-          values: Float64Array.from(places, (i) => feature.values[i] as number),
-        })),
-        labels: Uint8Array.from(places, (i) => (seen.kinds[i] === "noise" ? 0 : 1)),
-        limit,
-        isRequired: false,
-        framesEach: 1,
-      },
-      random,
-    );
+function pooledFeatures(links: readonly LabelledFrames[]): FrameFeatures | undefined {
+  const isAnswered = links.some(({ answers }) => answers !== undefined);
+  const silence = { timesMs: [], bytes: [] };
+  const each = links.flatMap((link) => {
+    const frames = isAnswered ? { ...link, answers: link.answers ?? silence } : link;
+    return frameFeatures(frames) ?? [];
   });
+  const [first] = each;
+  if (first === undefined) return undefined;
+  return {
+    kinds: each.flatMap(({ kinds }) => kinds),
+    features: first.features.map(({ name }, j) => ({
+      name,
+      values: Float64Array.from(each.flatMap(({ features }) => [...(features[j]?.values ?? [])])),
+    })),
+  };
+}
+
+/** Frames of one subject against noise. */
+function topicCases(
+  seen: FrameFeatures,
+  topic: (typeof TOPICS)[number],
+  limit: number,
+): FamilyCases {
+  const places = seen.kinds.flatMap((kind, i) =>
+    kind === "noise" || subjectOf(kind) === topic.subject ? [i] : [],
+  );
+  return {
+    ...topic,
+    features: seen.features.map((feature) => ({
+      name: feature.name,
+      values: Float64Array.from(places, (i) => feature.values[i] as number),
+    })),
+    labels: Uint8Array.from(places, (i) => (seen.kinds[i] === "noise" ? 0 : 1)),
+    limit,
+    isRequired: true,
+    framesEach: 1,
+  };
 }

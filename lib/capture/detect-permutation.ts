@@ -1,6 +1,6 @@
 import { integerBelow } from "../runtime/distribution.ts";
 import type { RandomSource } from "../runtime/random.ts";
-import { quantile, sorted } from "./statistics-summary.ts";
+import { moments } from "./statistics-summary.ts";
 
 /** Labellings drawn by chance; chances are told apart down to one in a thousand. */
 const DRAWS = 999;
@@ -17,8 +17,8 @@ export interface ChanceLevels {
   readonly deviations: readonly number[];
   /** For each the chance that the best of all is as good without any difference. */
   readonly pValues: readonly number[];
-  /** The deviation that the best of all exceeds in 5 % of such cases. */
-  readonly critical: number;
+  /** The deviation of the best of all in each draw, without any difference. */
+  readonly maxima: Float64Array;
   readonly method: "rotation" | "shuffle";
   readonly draws: number;
 }
@@ -47,19 +47,19 @@ export function chanceLevels(
   const n = labels.length;
   const table = new RankTable(ranks, labels, isOneSided);
   const deviations = table.deviations(table.places);
-  const best = Math.max(...deviations);
-  const draws = Math.max(
+  const affordable = Math.max(
     DRAWS_MIN,
     Math.min(DRAWS, Math.floor(ADDITIONS_MAX / (table.places.length * ranks.length))),
   );
   const isRotation = n >= ROTATION_CASES_MIN;
-  const maxima = new Float64Array(draws + 1);
-  maxima[draws] = best;
+  const isEvery = isRotation && n - 1 <= affordable;
+  const draws = isEvery ? n - 1 : affordable;
+  const maxima = new Float64Array(draws);
   const drawn = new Uint32Array(table.places.length);
   const pool = Uint32Array.from({ length: n }, (_, i) => i);
   for (let draw = 0; draw < draws; draw++) {
     if (isRotation) {
-      const by = 1 + integerBelow(random, n - 1);
+      const by = isEvery ? 1 + draw : 1 + integerBelow(random, n - 1);
       for (let i = 0; i < drawn.length; i++) {
         const place = (table.places[i] as number) + by;
         drawn[i] = place >= n ? place - n : place;
@@ -75,20 +75,64 @@ export function chanceLevels(
     }
     maxima[draw] = table.greatest(drawn);
   }
-  const rising = sorted(maxima);
   return {
     deviations,
-    pValues: deviations.map((one) => countFrom(rising, one) / (draws + 1)),
-    critical: quantile(rising, 0.95),
+    pValues: deviations.map((one) => (1 + countFrom(maxima, one)) / (draws + 1)),
+    maxima,
     method: isRotation ? "rotation" : "shuffle",
     draws,
   };
 }
 
+/** What a family of detectors found, on a scale that all families share. */
+export interface Evidence {
+  /** How far the best detector is above what the best is by accident, in deviations of that. */
+  readonly seen: number;
+  /** The same for labels drawn by chance, a value a draw. */
+  readonly byChance: Float64Array;
+}
+
+/**
+ * Puts what was found on a scale that all families share.
+ *
+ * @param levels of one family
+ */
+export function evidenceOf(levels: ChanceLevels): Evidence {
+  const best = Math.max(0, ...levels.deviations);
+  // The labelling seen is one of those that chance may give.
+  const { mean, deviation } = moments([...levels.maxima, best]);
+  const scale = (value: number): number => (deviation > 0 ? (value - mean) / deviation : 0);
+  return { seen: scale(best), byChance: levels.maxima.map(scale) };
+}
+
+/**
+ * For each of many families the chance that the best detector of all of them is as good by
+ * accident. The greatest of all is compared with the greatest of each draw, so that a chance of one
+ * in a thousand can be told however many families there are: Bonferroni's and Holm's corrections of
+ * chances that are counted out of 999 draws could never reach 5 % with more than 50.
+ *
+ * Source: Westfall and Young 1993, as in {@link chanceLevels}.
+ *
+ * @param families one or more; their draws are independent of each other
+ * @returns a chance a family, in their order
+ */
+export function familyChances(families: readonly Evidence[]): number[] {
+  const draws = Math.max(0, ...families.map(({ byChance }) => byChance.length));
+  const maxima = new Float64Array(draws).fill(Number.NEGATIVE_INFINITY);
+  for (const { byChance } of families) {
+    if (byChance.length === 0) continue;
+    for (let draw = 0; draw < draws; draw++) {
+      const one = byChance[draw % byChance.length] as number;
+      if (one > (maxima[draw] as number)) maxima[draw] = one;
+    }
+  }
+  return families.map(({ seen }) => (1 + countFrom(maxima, seen)) / (draws + 1));
+}
+
 /** How many are at least as great, but for rounding. */
-function countFrom(rising: Float64Array, value: number): number {
+function countFrom(maxima: Float64Array, value: number): number {
   let count = 0;
-  for (const one of rising) if (one >= value - 1e-9) count++;
+  for (const one of maxima) if (one >= value - 1e-9) count++;
   return count;
 }
 

@@ -1,5 +1,5 @@
 import { type Feature, spreadOf } from "./detect-features.ts";
-import { isReal, type LabelledFrames } from "./labels.ts";
+import { type FrameKind, type LabelledFrames, subjectOf } from "./labels.ts";
 import { normalCdf, normalQuantile } from "./statistics-special.ts";
 import { binsFor, entropyBits, intervals, moments, sorted } from "./statistics-summary.ts";
 
@@ -18,63 +18,71 @@ export interface IntervalWindows {
 }
 
 /**
- * Cuts a link into windows and takes of each what Fu et al. let an observer take: mean, sample
+ * Cuts links into windows and takes of each what Fu et al. let an observer take: mean, sample
  * variance and sample entropy of its intervals; and the bytes.
  *
  * Source: Fu, Graham, Bettati, Zhao and Xuan, "On effectiveness of link padding for statistical
  * traffic analysis attacks", ICDCS 2003. The entropy's bins are the same for all windows.
  *
- * @param frames what one side sent
+ * @param links what one side sent on each
  * @param size intervals a window
  * @returns undefined where fewer than ten windows have much, or little, payload
  */
-export function intervalWindows(frames: LabelledFrames, size: number): IntervalWindows | undefined {
-  const kept = frames.kinds.flatMap((kind, i) => (kind === "handshake" ? [] : [i]));
-  const windows = Math.floor((kept.length - 1) / size);
-  if (windows < 2 * WINDOWS_MIN) return undefined;
-  const between = intervals(Float64Array.from(kept, (i) => frames.timesMs[i] as number));
-  const labels = labelsOf(
-    Array.from({ length: windows }, (_, window) => {
-      const inside = kept.slice(window * size + 1, (window + 1) * size + 1);
-      return inside.filter((i) => isReal(frames.kinds[i])).length;
-    }),
-  );
+export function intervalWindows(
+  links: readonly LabelledFrames[],
+  size: number,
+): IntervalWindows | undefined {
+  const windows = links.flatMap((frames) => windowsOf(frames, size));
+  if (windows.length < 2 * WINDOWS_MIN) return undefined;
+  const labels = labelsOf(windows.map(({ payloads }) => payloads));
   if (labels === undefined) return undefined;
-  const values = { mean: [], variance: [], entropy: [], bytes: [] } as Record<string, number[]>;
-  const bins = innerBins(between);
+  const bins = innerBins(Float64Array.from(windows.flatMap(({ between }) => [...between])));
   const counts = new Float64Array(bins.count);
-  for (let window = 0; window < windows; window++) {
-    const part = between.subarray(window * size, (window + 1) * size);
-    const { mean, deviation } = moments(part);
+  const entropyOf = ({ between }: Window): number => {
     counts.fill(0);
-    for (const interval of part) {
+    for (const interval of between) {
       const bin = Math.floor((interval - bins.low) / bins.width);
       (counts[Math.max(0, Math.min(bins.count - 1, bin))] as number)++;
     }
-    let bytes = 0;
-    for (let k = window * size + 1; k <= (window + 1) * size; k++) {
-      bytes += frames.bytes[kept[k] as number] as number;
-    }
-    values["mean"]?.push(mean);
-    values["variance"]?.push(deviation * deviation);
-    values["entropy"]?.push(entropyBits(counts));
-    values["bytes"]?.push(bytes);
-  }
-  const feature = (name: string, key: string): Feature => ({
+    return entropyBits(counts);
+  };
+  const feature = (name: string, value: (window: Window) => number): Feature => ({
     name,
-    values: Float64Array.from(values[key] ?? []),
+    values: Float64Array.from(windows, value),
   });
-  const mean = feature("sample mean", "mean");
+  const mean = feature("sample mean", ({ between }) => moments(between).mean);
   return {
     features: [
       mean,
       spreadOf("sample mean spread", mean),
-      feature("sample variance", "variance"),
-      feature("sample entropy", "entropy"),
-      feature("bytes", "bytes"),
+      feature("sample variance", ({ between }) => moments(between).deviation ** 2),
+      feature("sample entropy", entropyOf),
+      feature("bytes", ({ bytes }) => bytes),
     ],
     labels,
   };
+}
+
+interface Window {
+  readonly between: Float64Array;
+  /** Frames with payload. */
+  readonly payloads: number;
+  readonly bytes: number;
+}
+
+function windowsOf(frames: LabelledFrames, size: number): Window[] {
+  // Where a timed sync takes a frame's place there is less room for payload: that is no leak.
+  const isLeftOut = (kind: FrameKind): boolean => kind === "handshake" || kind === "timed-sync";
+  const kept = frames.kinds.flatMap((kind, i) => (isLeftOut(kind) ? [] : [i]));
+  const between = intervals(Float64Array.from(kept, (i) => frames.timesMs[i] as number));
+  return Array.from({ length: Math.max(0, Math.floor(between.length / size)) }, (_, window) => {
+    const inside = kept.slice(window * size + 1, (window + 1) * size + 1);
+    return {
+      between: between.subarray(window * size, (window + 1) * size),
+      payloads: inside.filter((i) => subjectOf(frames.kinds[i]) === "payload").length,
+      bytes: inside.reduce((sum, i) => sum + (frames.bytes[i] as number), 0),
+    };
+  });
 }
 
 /** Bins for what is usual: one interval out of line must not leave all others in one bin. */

@@ -17,12 +17,32 @@ export const FRAME_KINDS = [
 export type FrameKind = (typeof FRAME_KINDS)[number];
 
 /**
+ * What noise shall hide, each judged by itself: timed syncs that show must not keep anybody from
+ * saying whether transactions do.
+ */
+export const SUBJECTS = ["payload", "timed-sync"] as const;
+
+/** One of {@link SUBJECTS}. */
+export type Subject = (typeof SUBJECTS)[number];
+
+/**
+ * What of that a frame belongs to.
+ *
+ * @param kind what the frame was
+ * @returns undefined for noise, and for what no link hides
+ */
+export function subjectOf(kind: FrameKind | undefined): Subject | undefined {
+  if (kind === "timed-sync") return kind;
+  return kind === "payload" || kind === "fragment" ? "payload" : undefined;
+}
+
+/**
  * Whether a frame is one that noise shall hide.
  *
  * @param kind what the frame was
  */
 export function isReal(kind: FrameKind | undefined): boolean {
-  return kind === "payload" || kind === "fragment" || kind === "timed-sync";
+  return subjectOf(kind) !== undefined;
 }
 
 /** What one side sends on a link, frame by frame, with the truth about each. */
@@ -49,10 +69,10 @@ export interface SeenTraffic {
 /** Moments a label file may have: more than a node sends in a year. */
 const LABELS_MAX = 1_000_000;
 
-/** What is wrong with a label file. */
-export type LabelsErrorCode = "label-line" | "label-count";
+/** What is wrong with a file of labels or of ticks. */
+export type LabelsErrorCode = "label-line" | "label-count" | "tick-line" | "tick-count";
 
-/** A label file that cannot be read. */
+/** A file of labels or of ticks that cannot be read. */
 export class LabelsError extends Fault<LabelsErrorCode> {
   /**
    * @param code what is wrong

@@ -5,25 +5,13 @@ import { detectLink } from "./detect-link.ts";
 import { fitIntervals, fitSizes, type IntervalFit, type SizeFit } from "./fit-report.ts";
 import type { Schedule } from "./fit-schedule.ts";
 import { FRAME_KINDS, type LabelledFrames } from "./labels.ts";
+import { type Ticks, ticksOf } from "./labels-ticks.ts";
 import { bytesOf, type SeenDirection } from "./report-input.ts";
-import type { ReportDirection, ReportFamily } from "./report-schema.ts";
-import { Bursts } from "./shape-bursts.ts";
-import type { Distribution } from "./shape-distribution.ts";
-import { BinBudget, Rate } from "./shape-rate.ts";
-import { eventPeriods } from "./statistics-periods.ts";
-import { autocorrelation } from "./statistics-serial.ts";
-import { histogram, intervals, moments, SUMMARY_SHARES, summarize } from "./statistics-summary.ts";
+import type { NoiseReport, ReportDirection, ReportFamily, ReportFinding } from "./report-schema.ts";
+import { shapeOf } from "./report-shape.ts";
+import { intervals } from "./statistics-summary.ts";
 import { hidingCosts } from "./verdict-costs.ts";
-import { judgeLink, type LinkVerdict } from "./verdict-link.ts";
-
-/** Distances of the autocorrelation. */
-const LAGS = 20;
-/** Periods down to this are looked for where that costs nothing: a timed sync comes every minute. */
-const PERIOD_MS = 10_000;
-/** The least period, as a share of the whole: first what is cheap, then what is still bearable. */
-const PERIOD_SHARES = { cheap: 2 ** -8, least: 2 ** -14 } as const;
-/** Frames that are looked at for periods; more take seconds. */
-const PERIODS_FRAMES_MAX = 200_000;
+import { type Finding, judgeLink, type LinkVerdict } from "./verdict-link.ts";
 
 /** What a direction is compared with. */
 export interface DirectionRules {
@@ -31,17 +19,52 @@ export interface DirectionRules {
   /** An AUC below which a frame gives nothing away; undefined for the usual one. */
   readonly limit: number | undefined;
   readonly random: RandomSource;
+  /** When frames were due, a list a channel; none where that is not known. */
+  readonly ticks: readonly Ticks[];
   /** Whether periods are looked for, which takes most of the time. */
   readonly isFull: boolean;
 }
 
-/** A direction's figures, and what the whole report takes of them. */
-export interface MeasuredDirection {
-  readonly report: ReportDirection;
+/** What the whole report takes of a direction. */
+export interface JudgedDirection {
+  readonly side: "out" | "in";
+  /** None for a direction that is only judged with all others. */
   readonly families: readonly FamilyResult[];
+  /** Undefined where nobody knows what frames were. */
+  readonly labelled: LabelledFrames | undefined;
   /** Of frames after the handshake. */
   readonly intervalsMs: Float64Array;
   readonly sizes: Float64Array;
+}
+
+/** A direction with its figures. */
+export interface MeasuredDirection extends JudgedDirection {
+  readonly report: ReportDirection;
+}
+
+/**
+ * Takes of a direction only what is judged with all others.
+ *
+ * @param side which
+ * @param seen what was seen of it
+ * @param answers what was seen of the other
+ * @param ticks when frames were due
+ */
+export function judgedDirection(
+  side: "out" | "in",
+  seen: SeenDirection,
+  answers: SeenDirection | undefined,
+  ticks: readonly Ticks[],
+): JudgedDirection {
+  const kept = Array.from(seen.timesMs.keys()).filter((i) => seen.kinds?.[i] !== "handshake");
+  const timesMs = Float64Array.from(kept, (i) => seen.timesMs[i] as number);
+  return {
+    side,
+    families: [],
+    labelled: labelledFrames(seen, answers, ticks),
+    intervalsMs: intervals(timesMs),
+    sizes: Float64Array.from(kept, (i) => seen.bytes[i] as number),
+  };
 }
 
 /**
@@ -58,13 +81,10 @@ export function measureDirection(
   answers: SeenDirection | undefined,
   rules: DirectionRules,
 ): MeasuredDirection {
-  const kept = Array.from(seen.timesMs.keys()).filter((i) => seen.kinds?.[i] !== "handshake");
-  const timesMs = Float64Array.from(kept, (i) => seen.timesMs[i] as number);
-  const sizes = Float64Array.from(kept, (i) => seen.bytes[i] as number);
-  const intervalsMs = intervals(timesMs);
+  const judged = judgedDirection(side, seen, answers, rules.ticks);
+  const { sizes, intervalsMs, labelled } = judged;
   const { schedule } = rules;
   const frameBytes = schedule?.frameBytes ?? FRAME_BYTES;
-  const labelled = labelledFrames(seen, answers);
   const families =
     labelled === undefined
       ? []
@@ -72,6 +92,7 @@ export function measureDirection(
           random: rules.random,
           ...(rules.limit === undefined ? {} : { limit: rules.limit }),
         });
+  const verdict = judgeLink(families);
   const report: ReportDirection = {
     side,
     frames: seen.shape?.segments ?? seen.timesMs.length,
@@ -81,25 +102,26 @@ export function measureDirection(
     outside_bytes: outsideBytes(seen, frameBytes),
     unfinished_bytes: seen.unfinishedBytes,
     dropped_frames: seen.droppedFrames,
-    ...shapeOf(seen, timesMs, sizes, intervalsMs, rules),
-    interval_fit:
-      schedule === undefined ? null : intervalFitOf(fitIntervals(intervalsMs, schedule)),
-    size_fit:
-      schedule?.frameBytes === undefined ? null : sizeFitOf(fitSizes(sizes, schedule.frameBytes)),
-    families: families.map(familyOf),
-    judgement: labelled === undefined ? null : judgementOf(judgeLink(families)),
+    tcp: tcpOf(seen),
+    ...shapeOf(seen, sizes, intervalsMs, rules),
+    ...fitsOf(intervalsMs, sizes, schedule),
+    ticks_known: labelled?.ticksMs !== undefined,
+    families: families.map((family, i) => familyOf(family, verdict.pValues[i] ?? 1)),
+    judgement: labelled === undefined ? null : judgementOf(verdict),
     costs: labelled === undefined ? null : costsOf(labelled),
   };
-  return { report, families, intervalsMs, sizes };
+  return { ...judged, report, families };
 }
 
 /**
  * A family of detectors as a report has it.
  *
  * @param family measured
+ * @param pValue its chance, corrected for all that it is judged with
  */
-export function familyOf(family: FamilyResult): ReportFamily {
+export function familyOf(family: FamilyResult, pValue: number): ReportFamily {
   return {
+    subject: family.subject,
     name: family.name,
     positives: family.positives,
     negatives: family.negatives,
@@ -107,9 +129,12 @@ export function familyOf(family: FamilyResult): ReportFamily {
     required: family.isRequired,
     method: family.method,
     draws: family.draws,
-    detectors: family.detectors.map(({ name, auc, low, high, pValue }) => ({
-      ...{ name, auc, low, high },
-      p_value: pValue,
+    p_value: pValue,
+    detectors: family.detectors.map((one) => ({
+      ...{ name: one.name, auc: one.auc, low: one.low, high: one.high },
+      joint_low: one.jointLow,
+      joint_high: one.jointHigh,
+      p_value: one.pValue,
     })),
   };
 }
@@ -120,20 +145,39 @@ export function familyOf(family: FamilyResult): ReportFamily {
  * @param verdict of a link
  */
 export function judgementOf(verdict: LinkVerdict): NonNullable<ReportDirection["judgement"]> {
+  const [payload] = verdict.findings;
   return {
     verdict: verdict.verdict,
-    reasons: [...verdict.reasons],
-    p_value: verdict.pValue,
-    more_frames: verdict.moreFrames ?? null,
+    exposed_by: [...verdict.exposedBy],
+    reasons: verdict.findings.flatMap(({ reasons }) => reasons),
+    p_value: Math.min(...verdict.findings.map(({ pValue }) => pValue)),
+    more_frames: verdict.verdict === "inconclusive" ? (payload.moreFrames ?? null) : null,
+    findings: verdict.findings.map((finding) => ({
+      subject: finding.subject,
+      verdict: finding.verdict,
+      reasons: [...finding.reasons],
+      p_value: finding.pValue,
+      worst: worstOf(finding),
+      more_frames: finding.moreFrames ?? null,
+    })),
   };
+}
+
+function worstOf({ worst }: Finding): ReportFinding["worst"] {
+  if (worst === undefined) return null;
+  const { name, auc, low, high } = worst.detector;
+  return { family: worst.family, detector: name, auc, low, high };
 }
 
 function labelledFrames(
   seen: SeenDirection,
   answers: SeenDirection | undefined,
+  channels: readonly Ticks[],
 ): LabelledFrames | undefined {
-  if (seen.kinds === undefined || seen.timesMs.length === 0) return undefined;
-  const frames = { timesMs: seen.timesMs, bytes: seen.bytes, kinds: seen.kinds };
+  const { timesMs, bytes, kinds } = seen;
+  if (kinds === undefined || timesMs.length === 0) return undefined;
+  const ticksMs = ticksOf(timesMs, (i) => kinds[i] !== "handshake", channels);
+  const frames = { timesMs, bytes, kinds, ...(ticksMs === undefined ? {} : { ticksMs }) };
   return answers === undefined || answers.timesMs.length === 0 ? frames : { ...frames, answers };
 }
 
@@ -155,113 +199,33 @@ function outsideBytes(seen: SeenDirection, frameBytes: number): number | null {
   }, 0);
 }
 
-type Shape = Pick<
-  ReportDirection,
-  "sizes" | "intervals_ms" | "autocorrelation" | "periods" | "bursts" | "rate"
->;
-
-function shapeOf(
-  seen: SeenDirection,
-  timesMs: Float64Array,
-  sizes: Float64Array,
-  intervalsMs: Float64Array,
-  rules: DirectionRules,
-): Shape {
-  if (seen.shape !== undefined) {
-    return {
-      sizes: figuresOf(seen.shape.sizes, 1),
-      intervals_ms: figuresOf(seen.shape.intervals, 1_000),
-      autocorrelation: [],
-      periods: [],
-      bursts: burstsOf(seen.shape.bursts),
-      rate: rateOf(seen.shape.rate),
-    };
-  }
-  const timesUs = Float64Array.from(seen.timesMs, (ms) => ms * 1_000);
-  const rate = new Rate(new BinBudget());
-  const bursts = new Bursts();
-  if (timesUs.length > 0) rate.add(timesUs, seen.bytes, 0, timesUs.length);
-  bursts.add(timesUs, seen.bytes, 0, timesUs.length);
+function tcpOf({ tcp }: SeenDirection): ReportDirection["tcp"] {
+  if (tcp === undefined) return null;
+  const { retransmissions, overlaps, reordered, gaps } = tcp;
   return {
-    sizes: exactFigures(sizes),
-    intervals_ms: exactFigures(intervalsMs),
-    autocorrelation: intervalsMs.length < 2 ? [] : [...autocorrelation(intervalsMs, LAGS)],
-    periods: rules.isFull ? periodsOf(timesMs, intervalsMs, rules.random) : [],
-    bursts: burstsOf(bursts),
-    rate: rateOf(rate),
+    ...{ retransmissions, retransmitted_bytes: tcp.retransmittedBytes },
+    ...{ overlaps, reordered, gaps, gap_bytes: tcp.gapBytes },
   };
 }
 
-function periodsOf(
-  timesMs: Float64Array,
-  intervalsMs: Float64Array,
-  random: RandomSource,
-): ReportDirection["periods"] {
-  if (timesMs.length > PERIODS_FRAMES_MAX) return [];
-  const spanMs = (timesMs.at(-1) ?? 0) - (timesMs[0] ?? 0);
-  const shortestMs = Math.max(
-    moments(intervalsMs).mean,
-    Math.min(PERIOD_MS, spanMs * PERIOD_SHARES.cheap),
-    spanMs * PERIOD_SHARES.least,
-  );
-  if (!(shortestMs > 0)) return [];
-  return (eventPeriods(timesMs, shortestMs, random)?.peaks ?? []).map((peak) => ({
-    period_s: peak.periodMs / 1_000,
-    strength: peak.strength,
-    p_value: peak.pValue,
-  }));
-}
-
-function exactFigures(values: Float64Array): ReportDirection["sizes"] {
-  const all = summarize(values);
-  if (all === undefined) return { summary: null, bins: [] };
-  const { entropyBits, quantiles, ...rest } = all;
-  const { low, width, counts } = histogram(values);
+/**
+ * Compares frames with a schedule.
+ *
+ * @param intervalsMs between frames
+ * @param sizes of frames, in bytes
+ * @param schedule what was declared
+ * @returns nulls for what was not declared
+ */
+export function fitsOf(
+  intervalsMs: ArrayLike<number>,
+  sizes: ArrayLike<number>,
+  schedule: Schedule | undefined,
+): NoiseReport["fits"] {
+  const frameBytes = schedule?.frameBytes;
   return {
-    summary: { ...rest, entropy_bits: entropyBits, quantiles: [...quantiles] },
-    bins: counts.map((count, i) => ({ low: low + i * width, high: low + (i + 1) * width, count })),
-  };
-}
-
-/** Of a direction with too many segments to keep them. */
-function figuresOf(values: Distribution, scale: number): ReportDirection["sizes"] {
-  if (values.count === 0) return { summary: null, bins: [] };
-  const bins = Array.from(values.bins, (count, i) => ({
-    low: values.binLow(i) / scale,
-    high: values.binLow(i + 1) / scale,
-    count,
-  })).filter(({ count }) => count > 0);
-  return {
-    summary: {
-      count: values.count,
-      min: values.min / scale,
-      mean: values.mean / scale,
-      max: values.max / scale,
-      deviation: values.deviation / scale,
-      entropy_bits: values.entropy,
-      quantiles: SUMMARY_SHARES.map((share) => ({
-        share,
-        value: (values.quantile(share) ?? 0) / scale,
-      })),
-    },
-    bins,
-  };
-}
-
-function burstsOf(bursts: Bursts): ReportDirection["bursts"] {
-  return bursts.largest().map(({ startUs, endUs, bytes, segments }) => ({
-    start_unix_s: startUs / 1e6,
-    length_ms: (endUs - startUs) / 1_000,
-    bytes,
-    frames: segments,
-  }));
-}
-
-function rateOf(rate: Rate): ReportDirection["rate"] {
-  return {
-    start_unix_s: rate.originUs / 1e6,
-    width_s: rate.widthUs / 1e6,
-    bytes: [...rate.bytes],
+    interval_fit:
+      schedule === undefined ? null : intervalFitOf(fitIntervals(intervalsMs, schedule)),
+    size_fit: frameBytes === undefined ? null : sizeFitOf(fitSizes(sizes, frameBytes)),
   };
 }
 

@@ -12,8 +12,23 @@ export interface SeenDirection {
   readonly isLevin: boolean;
   readonly unfinishedBytes: number;
   readonly droppedFrames: number;
+  /** What of its segments came again, or never; undefined at a tap, which sees no segments. */
+  readonly tcp?: SeenTcp | undefined;
   /** Figures of a direction with too many segments to keep them: then there are no times. */
   readonly shape?: TrafficShape | undefined;
+}
+
+/** What TCP did in one direction. */
+export interface SeenTcp {
+  readonly retransmissions: number;
+  readonly retransmittedBytes: number;
+  /** Segments that brought bytes seen before together with new ones. */
+  readonly overlaps: number;
+  /** Segments that filled a gap. */
+  readonly reordered: number;
+  /** Stretches that never came, and their bytes. */
+  readonly gaps: number;
+  readonly gapBytes: number;
 }
 
 /** One connection as it was seen. */
@@ -36,6 +51,8 @@ export interface SeenSource {
   readonly flows: number;
   readonly packets: number | undefined;
   readonly trouble: string | undefined;
+  /** Packets outside TCP; undefined where packets are not seen. */
+  readonly outside?: { readonly udp: number; readonly other: number } | undefined;
 }
 
 /** Bytes of a direction. */

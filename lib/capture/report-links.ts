@@ -1,17 +1,12 @@
 import type { CaptureMeasure } from "./capture.ts";
-import { firstAbove } from "./detect-auc.ts";
 import type { FlowEnd } from "./flow-ends.ts";
-import type { FrameKind } from "./labels.ts";
+import type { SequenceTrack } from "./flow-sequence.ts";
 import type { SeenDirection, SeenLink } from "./report-input.ts";
 import type { TrafficShape } from "./shape.ts";
 import type { TappedDirection, TappedFlow } from "./tap-flow.ts";
 
 /** Connections of a capture whose segments are taken one by one; of others only their figures. */
 export const SERIES_LINKS_MAX = 100;
-/** A frame this near to a label is what the label tells of. */
-const LABEL_NEAR_MS = 20;
-/** The share of labels that must be near a frame, or they tell of something else. */
-const LABELS_NEAR_SHARE = 0.9;
 
 /**
  * Connections through a tap, as a report takes them.
@@ -52,38 +47,9 @@ export function linksOfCapture(measure: CaptureMeasure, name: string): SeenLink[
     beganMs: flow.beganUs / 1_000,
     endedMs: flow.state === "open" ? undefined : flow.endedUs / 1_000,
     refusal: undefined,
-    out: ofShape(directions[0], (bytes[i] ?? 0) >= least),
-    in: ofShape(directions[1], (bytes[i] ?? 0) >= least),
+    out: ofShape(directions[0], flow.forward, (bytes[i] ?? 0) >= least),
+    in: ofShape(directions[1], flow.backward, (bytes[i] ?? 0) >= least),
   }));
-}
-
-/**
- * A direction with the truth that a label file tells, where its times are those of frames.
- *
- * @param direction without truth
- * @param labelsMs times of payload frames, milliseconds since 1970, rising
- * @returns undefined where the labels tell of something else
- */
-export function withLabels(
-  direction: SeenDirection,
-  labelsMs: Float64Array,
-): SeenDirection | undefined {
-  const { timesMs } = direction;
-  const kinds = new Array<FrameKind>(timesMs.length).fill("noise");
-  let near = 0;
-  for (const labelMs of labelsMs) {
-    const next = firstAbove(timesMs, labelMs, false);
-    const isNext =
-      Math.abs((timesMs[next] ?? Number.POSITIVE_INFINITY) - labelMs) <=
-      Math.abs((timesMs[next - 1] ?? Number.NEGATIVE_INFINITY) - labelMs);
-    const place = isNext ? next : next - 1;
-    const apart = Math.abs((timesMs[place] ?? Number.POSITIVE_INFINITY) - labelMs);
-    if (apart > LABEL_NEAR_MS) continue;
-    near++;
-    kinds[place] = "payload";
-  }
-  const isEnough = near > 0 && near >= LABELS_NEAR_SHARE * labelsMs.length;
-  return isEnough ? { ...direction, kinds } : undefined;
 }
 
 /**
@@ -121,12 +87,18 @@ function ofTapped(direction: TappedDirection): SeenDirection {
   };
 }
 
-function ofShape(shape: TrafficShape | undefined, isLarge: boolean): SeenDirection | undefined {
+function ofShape(
+  shape: TrafficShape | undefined,
+  track: SequenceTrack,
+  isLarge: boolean,
+): SeenDirection | undefined {
   if (shape === undefined) return undefined;
+  const { retransmissions, retransmittedBytes, overlaps, reordered, gaps, gapBytes } = track;
   const series = isLarge ? shape.series : undefined;
   return {
     timesMs: Float64Array.from(series?.timesUs ?? [], (us) => us / 1_000),
     bytes: series?.bytes ?? new Uint32Array(0),
+    tcp: { retransmissions, retransmittedBytes, overlaps, reordered, gaps, gapBytes },
     isLevin: false,
     unfinishedBytes: 0,
     droppedFrames: series === undefined ? shape.segments : 0,

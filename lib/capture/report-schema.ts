@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FRAME_KINDS } from "./labels.ts";
+import { FRAME_KINDS, SUBJECTS } from "./labels.ts";
 
 /** The name of the document that `anonctl noise-capture --json` writes. */
 export const REPORT_SCHEMA = "anonctl.noise-capture.v1";
@@ -22,7 +22,14 @@ const summary = z
   .nullable();
 const bins = z.array(z.strictObject({ low: z.number(), high: z.number(), count }));
 
+const subject = z.enum(SUBJECTS);
+
+const rate = z
+  .strictObject({ start_unix_s: z.number(), width_s: z.number(), bytes: z.array(z.number()) })
+  .describe("bytes by time");
+
 const family = z.strictObject({
+  subject: subject.describe("what of the link it speaks of"),
   name: z.string().describe("what is told apart, such as frames"),
   positives: count,
   negatives: count,
@@ -30,6 +37,9 @@ const family = z.strictObject({
   required: z.boolean().describe("whether a link is hidden only if this family says so"),
   method: z.enum(["rotation", "shuffle"]),
   draws: count,
+  p_value: chance.describe(
+    "that the best of all families judged together is as good by accident as this one's best",
+  ),
   detectors: z
     .array(
       z.strictObject({
@@ -37,48 +47,58 @@ const family = z.strictObject({
         auc: z.number(),
         low: z.number(),
         high: z.number(),
+        joint_low: z.number().describe("of an interval that holds for the whole family at once"),
+        joint_high: z.number(),
         p_value: chance.describe("that the best of the family is as good by accident"),
       }),
     )
     .describe("best first; low and high are a 95 % confidence interval"),
 });
 
-const judgement = z.strictObject({
+const moreFrames = count
+  .nullable()
+  .describe("about how many more a clear verdict takes; null if there is one, or it is unknown");
+
+const finding = z.strictObject({
+  subject,
   verdict,
   reasons: z.array(z.string()),
   p_value: chance,
-  more_frames: count.nullable().describe("about how many a clear verdict takes; null if unknown"),
+  worst: z
+    .strictObject({
+      family: z.string(),
+      detector: z.string(),
+      auc: z.number(),
+      low: z.number(),
+      high: z.number(),
+    })
+    .nullable()
+    .describe("the detector that comes nearest to telling"),
+  more_frames: moreFrames,
 });
 
-const direction = z.strictObject({
-  side: z.enum(["out", "in"]).describe("out from the end that connected"),
-  frames: count.describe("frames at a tap, segments with new payload in a capture"),
-  bytes: count,
-  kinds: z
-    .record(z.enum(FRAME_KINDS), count)
-    .nullable()
-    .describe("what frames were; null where nobody knows"),
-  frame_bytes: count.describe("what a frame should have"),
-  outside_bytes: count
-    .nullable()
-    .describe("bytes after the handshake that were in no such frame; null without Levin"),
-  unfinished_bytes: count.describe("of a frame that had not ended"),
-  dropped_frames: count.describe("frames that were not kept"),
-  sizes: z.strictObject({ summary, bins }).describe("bytes, handshakes left out"),
-  intervals_ms: z.strictObject({ summary, bins }),
-  autocorrelation: z.array(z.number()).describe("of intervals, at distances 1, 2, …"),
-  periods: z.array(z.strictObject({ period_s: z.number(), strength: z.number(), p_value: chance })),
-  bursts: z.array(
-    z.strictObject({
-      start_unix_s: z.number(),
-      length_ms: z.number(),
-      bytes: count,
-      frames: count,
-    }),
-  ),
-  rate: z
-    .strictObject({ start_unix_s: z.number(), width_s: z.number(), bytes: z.array(z.number()) })
-    .describe("bytes by time"),
+const judgementFields = {
+  verdict: verdict.describe("exposed where any finding is; otherwise that on payload"),
+  exposed_by: z.array(subject).describe("what shows"),
+  reasons: z.array(z.string()),
+  p_value: chance,
+  more_frames: moreFrames,
+  findings: z.array(finding).describe("on payload first; on timed syncs where there were enough"),
+};
+const judgement = z.strictObject(judgementFields);
+
+const latency = z
+  .strictObject({
+    count,
+    min: z.number(),
+    median: z.number(),
+    mean: z.number(),
+    max: z.number(),
+  })
+  .nullable()
+  .describe("milliseconds from each label to the next frame with payload; null without both");
+
+const fits = {
   interval_fit: z
     .strictObject({
       outcome,
@@ -97,6 +117,48 @@ const direction = z.strictObject({
   size_fit: z
     .strictObject({ outcome, reason: z.string(), count, other: count, examples: z.array(count) })
     .nullable(),
+};
+
+const direction = z.strictObject({
+  side: z.enum(["out", "in"]).describe("out from the end that connected"),
+  frames: count.describe("frames at a tap, segments with new payload in a capture"),
+  bytes: count,
+  kinds: z
+    .record(z.enum(FRAME_KINDS), count)
+    .nullable()
+    .describe("what frames were; null where nobody knows"),
+  frame_bytes: count.describe("what a frame should have"),
+  outside_bytes: count
+    .nullable()
+    .describe("bytes after the handshake that were in no such frame; null without Levin"),
+  unfinished_bytes: count.describe("of a frame that had not ended"),
+  dropped_frames: count.describe("frames that were not kept"),
+  tcp: z
+    .strictObject({
+      retransmissions: count,
+      retransmitted_bytes: count,
+      overlaps: count.describe("segments with bytes seen before and new ones"),
+      reordered: count.describe("segments that filled a gap"),
+      gaps: count.describe("stretches that were not seen"),
+      gap_bytes: count,
+    })
+    .nullable()
+    .describe("none of it is counted in bytes or frames; null at a tap"),
+  sizes: z.strictObject({ summary, bins }).describe("bytes, handshakes left out"),
+  intervals_ms: z.strictObject({ summary, bins }),
+  autocorrelation: z.array(z.number()).describe("of intervals, at distances 1, 2, …"),
+  periods: z.array(z.strictObject({ period_s: z.number(), strength: z.number(), p_value: chance })),
+  bursts: z.array(
+    z.strictObject({
+      start_unix_s: z.number(),
+      length_ms: z.number(),
+      bytes: count,
+      frames: count,
+    }),
+  ),
+  rate,
+  ...fits,
+  ticks_known: z.boolean().describe("whether lateness is counted from the sender's own ticks"),
   families: z.array(family),
   judgement: judgement.nullable().describe("null where there is no truth to judge by"),
   costs: z
@@ -133,15 +195,31 @@ export const noiseReportSchema = z
         place: z.string(),
         flows: count,
         packets: count.nullable(),
+        outside_tcp: z
+          .strictObject({ udp_packets: count, other_packets: count })
+          .nullable()
+          .describe("packets of no TCP flow; null where packets are not seen"),
         trouble: z.string().nullable().describe("why it was not read to its end"),
       }),
     ),
     expectation: z.string().nullable().describe("the schedule that was declared"),
     judged_side: z.enum(["out", "in", "both"]),
-    verdict,
-    reasons: z.array(z.string()),
-    p_value: chance,
-    more_frames: count.nullable(),
+    ...judgementFields,
+    costs: z
+      .strictObject({
+        noise_bytes: count,
+        useful_bytes: count,
+        overhead_percent: z.number().nullable().describe("beyond what is useful, as a share of it"),
+        latency_ms: latency,
+      })
+      .nullable()
+      .describe("what hiding costs on the judged side of all connections; null without truth"),
+    fits: z
+      .strictObject(fits)
+      .describe("how the judged side of all connections together keeps the schedule"),
+    families: z
+      .array(family)
+      .describe("what detectors reach on the judged side of all connections together"),
     moments: z
       .array(family)
       .describe("what an observer who sees only packets can tell of moments with payload"),
@@ -152,6 +230,9 @@ export const noiseReportSchema = z
         reason: z.string(),
       }),
     ),
+    totals: z
+      .array(z.strictObject({ side: z.enum(["out", "in"]), frames: count, bytes: count, rate }))
+      .describe("all connections of all sources together; one seen twice counts twice"),
     links: z.array(link).describe("the largest first"),
     links_left_out: count,
   })
@@ -163,6 +244,8 @@ export type NoiseReport = z.infer<typeof noiseReportSchema>;
 export type ReportLink = NoiseReport["links"][number];
 /** One direction of a connection. */
 export type ReportDirection = ReportLink["directions"][number];
+/** A verdict on payload, or on timed syncs. */
+export type ReportFinding = NoiseReport["findings"][number];
 /** Detectors that answer one question. */
 export type ReportFamily = NoiseReport["moments"][number];
 

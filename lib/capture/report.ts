@@ -1,21 +1,28 @@
-import { SeededRandom } from "../runtime/random.ts";
-import { controlMoments, detectEvents, type LookAround } from "./detect-events.ts";
+import { type RandomSource, SeededRandom } from "../runtime/random.ts";
 import type { FamilyResult } from "./detect-family.ts";
+import { detectLinks } from "./detect-link.ts";
 import { fitIntervals, fitSizes } from "./fit-report.ts";
 import { formatSchedule, type Schedule } from "./fit-schedule.ts";
-import { isReal, type SeenTraffic } from "./labels.ts";
+import { type LabelledFrames, subjectOf } from "./labels.ts";
+import type { Ticks } from "./labels-ticks.ts";
 import {
   type DirectionRules,
   familyOf,
+  fitsOf,
+  type JudgedDirection,
+  judgedDirection,
   judgementOf,
   type MeasuredDirection,
   measureDirection,
 } from "./report-direction.ts";
-import { bytesOf, type SeenDirection, type SeenLink, type SeenSource } from "./report-input.ts";
-import { SERIES_LINKS_MAX, withLabels } from "./report-links.ts";
+import { bytesOf, type SeenLink, type SeenSource } from "./report-input.ts";
+import { withTold } from "./report-labels.ts";
+import { SERIES_LINKS_MAX } from "./report-links.ts";
+import { momentFamilies } from "./report-moments.ts";
 import type { NoiseReport, ReportLink } from "./report-schema.ts";
-import { intervals, quantile, sorted } from "./statistics-summary.ts";
+import { totalsOf } from "./report-totals.ts";
 import { type Assertion, checkAssertions, type Measured } from "./verdict-assertion.ts";
+import { hidingCosts, payloadWaits } from "./verdict-costs.ts";
 import { judgeLink } from "./verdict-link.ts";
 
 /** Connections that a report tells one by one. */
@@ -24,10 +31,6 @@ const LINKS_MAX = SERIES_LINKS_MAX;
 const LINKS_FULL_MAX = { tap: 8, "socks-tap": 8, capture: 2 } as const;
 /** The same capture gives the same report. */
 const SEED = 20_030_519;
-/** How long before and after a moment with payload an observer of packets looks, at the most. */
-const LOOK_MS_MAX = 1_000;
-/** As {@link LOOK_MS_MAX}, as a share of the usual interval, so that the next frame is not seen. */
-const LOOK_SHARE = 0.5;
 
 /** What a report is made of. */
 export interface ReportInput {
@@ -36,6 +39,8 @@ export interface ReportInput {
   readonly links: readonly SeenLink[];
   /** Times of payload or of transactions, milliseconds since 1970. */
   readonly labelsMs: Float64Array | undefined;
+  /** When frames were due, as their sender wrote it down; nothing where it did not. */
+  readonly ticks?: readonly Ticks[] | undefined;
   readonly schedule: Schedule | undefined;
   readonly assertions: readonly Assertion[];
   readonly side: "out" | "in" | "both";
@@ -56,15 +61,15 @@ interface MeasuredLink {
  */
 export function buildReport(input: ReportInput): NoiseReport {
   const random = new SeededRandom(SEED);
-  const { schedule, labelsMs } = input;
+  const { schedule, ticks = [] } = input;
   const auc = input.assertions.find((one) => one.kind === "auc");
-  const links = [...input.links].sort((a, b) => linkBytes(b) - linkBytes(a));
-  const measured = links.slice(0, LINKS_MAX).map((link, i): MeasuredLink => {
-    const seen = labelled(link, labelsMs);
+  const sorted = [...input.links].sort((a, b) => linkBytes(b) - linkBytes(a));
+  const { links, momentsMs } = withTold(sorted, input);
+  const measured = links.slice(0, LINKS_MAX).map((seen, i): MeasuredLink => {
     const rules: DirectionRules = {
-      ...{ schedule, random },
+      ...{ schedule, random, ticks },
       limit: auc?.below,
-      isFull: i < LINKS_FULL_MAX[link.view],
+      isFull: i < LINKS_FULL_MAX[seen.view],
     };
     return {
       seen,
@@ -72,27 +77,51 @@ export function buildReport(input: ReportInput): NoiseReport {
       in: seen.in && measureDirection("in", seen.in, seen.out, rules),
     };
   });
-  const judged = measured.flatMap((one) => sidesOf(one, input.side));
-  const frames = judged.flatMap(({ families }) => families);
-  const moments = momentFamilies(links, labelsMs, random, auc?.below);
-  const verdict = judgeLink([...namedApart(judged, measured.length), ...moments]);
+  const rest = links.slice(LINKS_MAX).map((seen) => ({
+    seen,
+    out: seen.out && judgedDirection("out", seen.out, seen.in, ticks),
+    in: seen.in && judgedDirection("in", seen.in, seen.out, ticks),
+  }));
+  const all = [...measured, ...rest];
+  const judged = all.flatMap((one) => sidesOf(one, input.side));
+  // What is declared of a node's frames is not to be asked of what others make of them on the way.
+  const tapped = all.filter(({ seen }) => seen.view !== "capture");
+  const framed = (tapped.length > 0 ? tapped : all).flatMap((one) => sidesOf(one, input.side));
+  const pooled = pooledFamilies(judged, { random, limit: auc?.below });
+  const moments = momentFamilies(sorted, { labelsMs: momentsMs, random, limit: auc?.below });
+  const verdict = judgeLink([...pooled, ...moments, ...singleFamilies(judged)]);
   return {
     schema: "anonctl.noise-capture.v1",
     at: new Date(input.unixMs).toISOString(),
     elapsed_s: elapsedMs(links) / 1_000,
     masked: input.isMasked,
-    sources: input.sources.map(({ kind, place, flows, packets, trouble }) => ({
-      ...{ kind, place: input.isMasked ? "masked" : place, flows },
-      packets: packets ?? null,
-      trouble: trouble ?? null,
-    })),
+    sources: input.sources.map((source) => sourceOf(source, input.isMasked)),
     expectation: schedule === undefined ? null : formatSchedule(schedule),
     judged_side: input.side,
     ...judgementOf(verdict),
-    moments: moments.map(familyOf),
-    assertions: checkAssertions(input.assertions, measuredOf(judged, frames, schedule)),
+    costs: costsOf(judged, momentsMs),
+    fits: fitsOf(
+      framed.flatMap((one) => [...one.intervalsMs]),
+      framed.flatMap((one) => [...one.sizes]),
+      schedule,
+    ),
+    families: pooled.map((family, i) => familyOf(family, verdict.pValues[i] ?? 1)),
+    moments: moments.map((family, i) => familyOf(family, verdict.pValues[pooled.length + i] ?? 1)),
+    assertions: checkAssertions(input.assertions, measuredOf(framed, pooled, schedule)),
+    totals: totalsOf(links),
     links: measured.map(linkOf),
     links_left_out: Math.max(0, links.length - LINKS_MAX),
+  };
+}
+
+function sourceOf(source: SeenSource, isMasked: boolean): NoiseReport["sources"][number] {
+  const { kind, place, flows, packets, trouble, outside } = source;
+  return {
+    ...{ kind, place: isMasked ? "masked" : place, flows },
+    packets: packets ?? null,
+    outside_tcp:
+      outside === undefined ? null : { udp_packets: outside.udp, other_packets: outside.other },
+    trouble: trouble ?? null,
   };
 }
 
@@ -100,98 +129,98 @@ function linkBytes(link: SeenLink): number {
   return bytesOf(link.out) + bytesOf(link.in);
 }
 
-function labelled(link: SeenLink, labelsMs: Float64Array | undefined): SeenLink {
-  const { out } = link;
-  if (labelsMs === undefined || out === undefined || out.kinds !== undefined) return link;
-  return { ...link, out: withLabels(out, labelsMs) ?? out };
-}
-
-function sidesOf(link: MeasuredLink, side: ReportInput["side"]): MeasuredDirection[] {
+function sidesOf(
+  link: Readonly<Record<"out" | "in", JudgedDirection | undefined>>,
+  side: ReportInput["side"],
+): JudgedDirection[] {
   const sides = side === "both" ? [link.out, link.in] : [link[side]];
   return sides.filter((one) => one !== undefined);
 }
 
-/** Families of several links, so that a reason says which link it speaks of. */
-function namedApart(judged: readonly MeasuredDirection[], links: number): FamilyResult[] {
-  const isOne = links <= 1 && judged.length <= 1;
-  return judged.flatMap(({ families, report }, i) =>
-    families.map((family) =>
-      isOne ? family : { ...family, name: `${family.name} (link ${i + 1}, ${report.side})` },
-    ),
-  );
-}
-
-/** Everything that one sees at a link of packets: not which flow, only when and how much. */
-function momentFamilies(
-  links: readonly SeenLink[],
-  labelsMs: Float64Array | undefined,
-  random: SeededRandom,
-  limit: number | undefined,
+/** Of all connections together, each side by itself. */
+function pooledFamilies(
+  judged: readonly JudgedDirection[],
+  options: { readonly random: RandomSource; readonly limit: number | undefined },
 ): FamilyResult[] {
-  const packets = links.filter(({ view }) => view === "capture");
-  const truth = links.flatMap(({ view, out }) =>
-    view !== "capture" && out?.kinds !== undefined ? [out] : [],
-  );
-  if (labelsMs === undefined && truth.length === 0) return [];
-  const out = together(packets.map((link) => link.out));
-  const back = together(packets.map((link) => link.in));
-  const from = out?.timesMs[0];
-  const to = out?.timesMs[out.timesMs.length - 1];
-  if (from === undefined || to === undefined) return [];
-  let eventsMs: Float64Array;
-  let controlsMs: Float64Array;
-  const look = lookAround(labelsMs === undefined ? truth : []);
-  if (labelsMs !== undefined) {
-    eventsMs = labelsMs.filter((ms) => ms >= from && ms <= to);
-    controlsMs = controlMoments(eventsMs, look, { fromMs: from, toMs: to }, random);
-  } else {
-    eventsMs = momentsOf(truth, (kind) => isReal(kind));
-    controlsMs = momentsOf(truth, (kind) => kind === "noise");
-  }
-  const options = limit === undefined ? { random } : { random, limit };
-  const family = detectEvents({ out, in: back }, { eventsMs, controlsMs }, look, options);
-  return family === undefined ? [] : [family];
+  const sides = [...new Set(judged.map((one) => one.side))];
+  return sides.flatMap((side) => {
+    const known = judged.filter((one) => one.side === side && one.labelled !== undefined);
+    const { random, limit } = options;
+    const families =
+      known.length === 1
+        ? (known[0]?.families ?? [])
+        : detectLinks(
+            known.flatMap(({ labelled }) => labelled ?? []),
+            limit === undefined ? { random } : { random, limit },
+          );
+    return sides.length === 1
+      ? families
+      : families.map((family) => ({ ...family, name: `${family.name}, ${side}` }));
+  });
 }
 
-/** Of several links with the truth about them, the busiest says how long. */
-function lookAround(truth: readonly SeenDirection[]): LookAround {
-  const usual = truth.flatMap(({ timesMs }) =>
-    timesMs.length < 2 ? [] : quantile(sorted(intervals(timesMs)), 0.5),
-  );
-  const ms = Math.min(LOOK_MS_MAX, ...usual.map((each) => Math.max(1, LOOK_SHARE * each)));
-  return { beforeMs: ms, afterMs: ms };
+/**
+ * Of each of several connections: one that shows is found, but one with little payload need not be
+ * hidden by itself.
+ */
+function singleFamilies(judged: readonly JudgedDirection[]): FamilyResult[] {
+  return judged.flatMap(({ families, side }, i) => {
+    const alike = judged.filter((one) => one.labelled !== undefined && one.side === side);
+    if (alike.length < 2) return [];
+    const place = `connection ${i + 1}, ${side}`;
+    return families.map((family) => ({
+      ...family,
+      name: `${family.name} (${place})`,
+      isRequired: false,
+    }));
+  });
 }
 
-function momentsOf(
-  directions: readonly SeenDirection[],
-  fits: (kind: NonNullable<SeenDirection["kinds"]>[number]) => boolean,
-): Float64Array {
-  return Float64Array.from(
-    directions.flatMap(({ timesMs, kinds }) =>
-      (kinds ?? []).flatMap((kind, i) => (fits(kind) ? (timesMs[i] ?? []) : [])),
-    ),
-  ).sort();
-}
-
-function together(directions: readonly (SeenDirection | undefined)[]): SeenTraffic | undefined {
-  const all = directions.flatMap((one) =>
-    Array.from(one?.timesMs ?? [], (ms, i) => ({ ms, bytes: one?.bytes[i] ?? 0 })),
-  );
-  if (all.length === 0) return undefined;
-  all.sort((a, b) => a.ms - b.ms);
+/** Of the judged side of all connections whose truth is known. */
+function costsOf(
+  judged: readonly JudgedDirection[],
+  labelsMs: Float64Array | undefined,
+): NoiseReport["costs"] {
+  const known = judged.flatMap(({ labelled }) => labelled ?? []);
+  if (known.length === 0) return null;
+  const each = known.map((frames) => hidingCosts(frames));
+  const sum = (key: "bytes" | "noiseBytes" | "usefulBytes"): number =>
+    each.reduce((total, costs) => total + costs[key], 0);
+  const useful = sum("usefulBytes");
   return {
-    timesMs: Float64Array.from(all, ({ ms }) => ms),
-    bytes: Float64Array.from(all, ({ bytes }) => bytes),
+    noise_bytes: sum("noiseBytes"),
+    useful_bytes: useful,
+    overhead_percent: useful > 0 ? (100 * (sum("bytes") - useful)) / useful : null,
+    latency_ms: labelsMs === undefined ? null : latencyOf(known, labelsMs),
   };
 }
 
+function latencyOf(
+  known: readonly LabelledFrames[],
+  labelsMs: Float64Array,
+): NonNullable<NoiseReport["costs"]>["latency_ms"] {
+  const framesMs = known.flatMap(({ kinds, timesMs }) =>
+    kinds.flatMap((kind, i) => (subjectOf(kind) === "payload" ? (timesMs[i] ?? []) : [])),
+  );
+  const { latencyMs } = hidingCosts(
+    { timesMs: [], bytes: [], kinds: [] },
+    { waits: payloadWaits(labelsMs, Float64Array.from(framesMs)) },
+  );
+  if (latencyMs === undefined) return null;
+  const { count, min, mean, max, quantiles } = latencyMs;
+  const median = quantiles.find(({ share }) => share === 0.5)?.value ?? mean;
+  return { count, min, median, mean, max };
+}
+
 function measuredOf(
-  judged: readonly MeasuredDirection[],
+  judged: readonly JudgedDirection[],
   families: readonly FamilyResult[],
   schedule: Schedule | undefined,
 ): Measured {
   const pooled = (values: readonly Float64Array[]): number[] => values.flatMap((one) => [...one]);
-  const single = families.filter(({ framesEach, isRequired }) => framesEach === 1 && isRequired);
+  const single = families.filter(
+    ({ framesEach, subject }) => framesEach === 1 && subject === "payload",
+  );
   const detectors = single.flatMap((family) => family.detectors);
   return {
     sizes: (frameBytes) => fitSizes(pooled(judged.map(({ sizes }) => sizes)), frameBytes),
@@ -204,7 +233,8 @@ function measuredOf(
       detectors.length === 0
         ? undefined
         : {
-            low: Math.max(...detectors.map(({ low }) => low)),
+            // With so many detectors, some single lower bound is too high by accident.
+            low: Math.max(...detectors.map(({ jointLow }) => jointLow)),
             high: Math.max(...detectors.map(({ high }) => high)),
           },
   };

@@ -133,9 +133,7 @@ export class FlowWatch {
   }
 
   #look(direction: "out" | "in", chunk: Uint8Array, timeMs: number): void {
-    if (!this.#sights[direction].take(chunk, timeMs)) return;
-    this.#sights.out.setHandshakeDone();
-    this.#sights.in.setHandshakeDone();
+    this.#sights[direction].take(chunk, timeMs);
   }
 
   #direction(direction: "out" | "in"): TappedDirection {

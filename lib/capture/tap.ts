@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../runtime/clock.ts";
 import { relayStreams } from "../socks/relay-streams.ts";
 import { openDirectly } from "../zone/open-stream.ts";
+import type { PayloadSink, PayloadTrack } from "./payload-file.ts";
 import { TapError } from "./tap-error.ts";
 import { FlowWatch, type TappedFlow } from "./tap-flow.ts";
 import { FrameRoom } from "./tap-frames.ts";
@@ -20,13 +21,16 @@ export interface TapOptions {
   readonly clock: Clock;
   /** Room for frames, where several taps share it. */
   readonly room?: FrameRoom;
+  /** Where what passes is kept; nowhere unless wished. */
+  readonly payload?: PayloadSink | undefined;
   /** @default 4,096; those above are closed at once */
   readonly connectionsMax?: number;
 }
 
 /**
  * Stands in the path of TCP connections and logs what passes, without changing it: with
- * backpressure, and the end of one direction ends that direction alone. No payload is kept.
+ * backpressure, and the end of one direction ends that direction alone. No payload is kept, unless
+ * that is wished.
  */
 export class Tap {
   readonly place: TapPlace;
@@ -36,6 +40,7 @@ export class Tap {
   rejected = 0;
   readonly #clock: Clock;
   readonly #room: FrameRoom;
+  readonly #payload: PayloadSink | undefined;
   readonly #connectionsMax: number;
   readonly #server: Server;
   readonly #watches: FlowWatch[] = [];
@@ -49,6 +54,7 @@ export class Tap {
     this.place = options.place;
     this.#clock = options.clock;
     this.#room = options.room ?? new FrameRoom();
+    this.#payload = options.payload;
     this.#connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
     this.#epochMs = options.clock.unixMs() - options.clock.now();
     const sockets = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
@@ -121,14 +127,21 @@ export class Tap {
     this.#open++;
     this.#keep(client);
     const watch = this.#watch(client);
+    const keep = this.#keeper(client);
     try {
       const upstream = await this.#dial();
       upstream.on("error", () => undefined);
       this.#keep(upstream);
       if (this.#stop.signal.aborted) upstream.destroy();
       relayStreams(client, upstream, () => this.#over(watch), {
-        fromA: (chunk) => watch?.take("out", chunk, this.#nowMs()),
-        fromB: (chunk) => watch?.take("in", chunk, this.#nowMs()),
+        fromA: (chunk) => {
+          watch?.take("out", chunk, this.#nowMs());
+          keep?.("out", chunk, this.#nowMs());
+        },
+        fromB: (chunk) => {
+          watch?.take("in", chunk, this.#nowMs());
+          keep?.("in", chunk, this.#nowMs());
+        },
       });
     } catch (error) {
       client.destroy();
@@ -145,6 +158,11 @@ export class Tap {
     const watch = new FlowWatch({ id, kind, from, to }, this.#nowMs(), this.#room);
     this.#watches.push(watch);
     return watch;
+  }
+
+  #keeper({ remoteAddress = "::", remotePort = 0 }: Socket): PayloadTrack | undefined {
+    const from = { host: remoteAddress, port: remotePort };
+    return this.#payload?.begin(from, this.place.target, this.#nowMs());
   }
 
   async #dial(): Promise<Socket> {

@@ -1,5 +1,6 @@
+import { firstAbove } from "./detect-auc.ts";
 import { isReal, type LabelledFrames } from "./labels.ts";
-import { type Summary, summarize } from "./statistics-summary.ts";
+import { type Summary, sorted, summarize } from "./statistics-summary.ts";
 
 /** What hiding costs. */
 export interface HidingCosts {
@@ -25,6 +26,30 @@ export interface PayloadFacts {
   readonly waits?: {
     readonly fromMs: ArrayLike<number>;
     readonly toMs: ArrayLike<number>;
+  };
+}
+
+/** A transaction that takes longer than that was not sent, or another one's frame was found. */
+const WAIT_MS_MAX = 3_600_000;
+
+/**
+ * How long payload waited: from each moment at which it was handed over to the next frame with
+ * payload on any link.
+ *
+ * @param fromMs when it was handed over, rising
+ * @param framesMs when frames with payload left, in any order
+ * @returns for {@link hidingCosts}; moments after which no such frame came in an hour are left out
+ */
+export function payloadWaits(
+  fromMs: Float64Array,
+  framesMs: Float64Array,
+): NonNullable<PayloadFacts["waits"]> {
+  const rising = sorted(framesMs);
+  const pairs = Array.from(fromMs, (ms) => [ms, rising[firstAbove(rising, ms, false)]] as const);
+  const found = pairs.filter(([ms, frame]) => frame !== undefined && frame - ms <= WAIT_MS_MAX);
+  return {
+    fromMs: found.map(([ms]) => ms),
+    toMs: found.map(([ms, frame]) => frame ?? ms),
   };
 }
 

@@ -1,4 +1,6 @@
 import type { DetectorResult, FamilyResult } from "./detect-family.ts";
+import { familyChances } from "./detect-permutation.ts";
+import { SUBJECTS, type Subject } from "./labels.ts";
 import { normalQuantile } from "./statistics-special.ts";
 
 /** The chance that a link which gives nothing away is called exposed. */
@@ -6,85 +8,112 @@ export const FALSE_ALARM_CHANCE = 0.05;
 /** The chance with which the number of frames asked for is enough. */
 const ENOUGH_CHANCE = 0.8;
 
+/** Connections that are named one by one. */
+const REASONS_MAX = 8;
+
 /** Whether an observer can tell payload from noise. */
 export type Verdict = "hidden" | "exposed" | "inconclusive";
 
-/** A verdict, and what it rests on. */
-export interface LinkVerdict {
+/** A verdict on one thing that noise shall hide, and what it rests on. */
+export interface Finding {
+  readonly subject: Subject;
   readonly verdict: Verdict;
   /** Why, as sentences. */
   readonly reasons: readonly string[];
-  /** The least chance over all detectors, corrected for how many there are. */
+  /** The least chance over its detectors, corrected for how many there are of any subject. */
   readonly pValue: number;
   /** The detector that comes nearest to telling, and its family; undefined without any. */
   readonly worst: { readonly family: string; readonly detector: DetectorResult } | undefined;
   /**
-   * About how many more frames of all kinds a clear verdict takes, at the present share of payload;
+   * About how many more frames of all kinds a clear verdict takes, at the present share of its own;
    * undefined where there is one, or nothing to reckon by.
    */
   readonly moreFrames: number | undefined;
 }
 
+/** What is to be said of a link. */
+export interface LinkVerdict {
+  /** *Exposed* where any finding is; otherwise that on payload. */
+  readonly verdict: Verdict;
+  /** What shows. */
+  readonly exposedBy: readonly Subject[];
+  /** That on payload first; one on timed syncs where there were enough of them. */
+  readonly findings: readonly [Finding, ...Finding[]];
+  /** Each family's chance, corrected for how many there are, in the order given. */
+  readonly pValues: readonly number[];
+}
+
 /**
- * Judges a link by what detectors reached.
+ * Judges a link by what detectors reached: payload by itself, and timed syncs by themselves.
  *
- * *Exposed*: some detector is better than chance, its lower bound above 0.5; corrected for all
- * detectors of its family by the maximal statistic, for all families by Holm's method, so that a
- * link which gives nothing away is called so in 5 % of cases. *Hidden*: the upper bounds of all
- * detectors are below the limits of their families; no correction is due, since every one has to
- * pass. *Inconclusive*: neither, so it takes more data. A small leak that is certain is exposed,
- * even where it stays below the limit.
+ * *Exposed*: some detector is better than chance, corrected for all detectors of all families by
+ * the maximal statistic, so that a link which gives nothing away is called so in 5 % of cases.
+ * *Hidden*: the upper bounds of all detectors are below the limits of their families; no correction
+ * is due, since every one has to pass. *Inconclusive*: neither, so it takes more data. A small leak
+ * that is certain is exposed, even where it stays below the limit.
  *
  * @param families what was measured; families with too few cases are left out of it
  */
 export function judgeLink(families: readonly FamilyResult[]): LinkVerdict {
-  const corrected = holm(families.map((family) => family.detectors[0]?.pValue ?? 1));
-  const pValue = Math.min(1, ...corrected);
-  const isFound = (i: number): boolean => (corrected[i] ?? 1) <= FALSE_ALARM_CHANCE;
-  const exposed = families.filter((_, i) => isFound(i));
+  const pValues = familyChances(families.map(({ evidence }) => evidence));
+  const chance = new Map(families.map((family, i) => [family, pValues[i] ?? 1]));
+  const ofSubject = (subject: Subject): Finding =>
+    judgeSubject(
+      subject,
+      families.filter((family) => family.subject === subject),
+      chance,
+    );
+  const others = SUBJECTS.filter(
+    (one) => one !== "payload" && families.some(({ subject }) => subject === one),
+  );
+  const payload = ofSubject("payload");
+  const findings: LinkVerdict["findings"] = [payload, ...others.map(ofSubject)];
+  const exposedBy = findings.flatMap(({ subject, verdict }) =>
+    verdict === "exposed" ? [subject] : [],
+  );
+  const verdict = exposedBy.length > 0 ? "exposed" : payload.verdict;
+  return { verdict, exposedBy, findings, pValues };
+}
+
+function judgeSubject(
+  subject: Subject,
+  families: readonly FamilyResult[],
+  chance: ReadonlyMap<FamilyResult, number>,
+): Finding {
+  const chanceOf = (family: FamilyResult): number => chance.get(family) ?? 1;
+  const pValue = Math.min(1, ...families.map(chanceOf));
+  const exposed = families.filter((family) => chanceOf(family) <= FALSE_ALARM_CHANCE);
   const required = families.filter((family) => family.isRequired);
   const open = required.filter((family) => highest(family).high >= family.limit);
+  const common = { subject, pValue, moreFrames: undefined };
   if (exposed.length > 0) {
-    const reasons = exposed.map((family) => `${nameOf(family, family.detectors[0])}.`);
-    return { verdict: "exposed", reasons, pValue, worst: worstOf(exposed), moreFrames: undefined };
+    // What shows on all connections together need not be said of each, unless it shows more there.
+    const together = exposed.filter((family) => family.isRequired);
+    const high = Math.max(0, ...together.map(({ detectors: [one] }) => one?.high ?? 0));
+    const single = exposed.filter(
+      ({ isRequired, detectors: [one] }) => !isRequired && (one?.low ?? 0) > high,
+    );
+    const few = together.length > 0 ? single : exposed;
+    const told = [...together, ...few.slice(0, REASONS_MAX)];
+    const reasons = told.map((family) => `${nameOf(family, family.detectors[0])}.`);
+    return { ...common, verdict: "exposed", reasons, worst: strongest(told) };
   }
   if (required.length > 0 && open.length === 0) {
     const reasons = required.map(
       (family) => `${nameOf(family, highest(family))}, below ${family.limit.toFixed(3)}.`,
     );
-    return { verdict: "hidden", reasons, pValue, worst: worstOf(required), moreFrames: undefined };
+    return { ...common, verdict: "hidden", reasons, worst: worstOf(required) };
   }
-  const [first] = open;
+  const reasons = open.map(
+    (family) => `${nameOf(family, highest(family))}, not below ${family.limit.toFixed(3)}.`,
+  );
   return {
+    ...common,
     verdict: "inconclusive",
-    reasons:
-      first === undefined
-        ? ["There are too few frames with payload, or without."]
-        : open.map(
-            (family) => `${nameOf(family, highest(family))}, not below ${family.limit.toFixed(3)}.`,
-          ),
-    pValue,
+    reasons: open.length > 0 ? reasons : ["There are too few frames with payload, or without."],
     worst: worstOf(open),
-    moreFrames: first === undefined ? undefined : Math.max(...open.map(framesMissing)),
+    moreFrames: open.length > 0 ? Math.max(...open.map(framesMissing)) : undefined,
   };
-}
-
-/**
- * Chances corrected for how many there are.
- *
- * Source: Holm 1979.
- *
- * @param pValues one a test
- */
-export function holm(pValues: readonly number[]): number[] {
-  const order = pValues.map((_, i) => i).sort((a, b) => (pValues[a] ?? 1) - (pValues[b] ?? 1));
-  const corrected = new Array<number>(pValues.length).fill(1);
-  let floor = 0;
-  order.forEach((place, k) => {
-    floor = Math.max(floor, Math.min(1, (pValues[place] ?? 1) * (pValues.length - k)));
-    corrected[place] = floor;
-  });
-  return corrected;
 }
 
 /**
@@ -117,7 +146,15 @@ function highest(family: FamilyResult): DetectorResult {
   return family.detectors.reduce((a, b) => (b.high > a.high ? b : a));
 }
 
-function worstOf(families: readonly FamilyResult[]): LinkVerdict["worst"] {
+/** Of what is certain to tell, the detector that tells most. */
+function strongest(families: readonly FamilyResult[]): Finding["worst"] {
+  const best = families.flatMap(({ name, detectors: [detector] }) =>
+    detector === undefined ? [] : [{ family: name, detector }],
+  );
+  return best.sort((a, b) => b.detector.low - a.detector.low)[0];
+}
+
+function worstOf(families: readonly FamilyResult[]): Finding["worst"] {
   const all = families.flatMap((family) =>
     family.detectors.map((detector) => ({ family: family.name, detector })),
   );

@@ -5,7 +5,8 @@ import { parseSchedule } from "../../lib/capture/fit-schedule.ts";
 import type { FrameKind } from "../../lib/capture/labels.ts";
 import { buildReport, type ReportInput } from "../../lib/capture/report.ts";
 import type { SeenDirection, SeenLink } from "../../lib/capture/report-input.ts";
-import { masked, withLabels } from "../../lib/capture/report-links.ts";
+import { withLabels } from "../../lib/capture/report-labels.ts";
+import { masked } from "../../lib/capture/report-links.ts";
 import { noiseReportJsonSchema, noiseReportSchema } from "../../lib/capture/report-schema.ts";
 import { parseAssertions } from "../../lib/capture/verdict-assertion.ts";
 import { uniform, unit } from "../../lib/runtime/distribution.ts";
@@ -94,10 +95,100 @@ describe("a report", () => {
     (_, fault, detector) => {
       const report = buildReport(input([link(direction(2_000, 2, fault))]));
       expect(report.verdict).toBe("exposed");
+      expect(report.exposed_by).toEqual([fault.syncs === true ? "timed-sync" : "payload"]);
       expect(report.reasons.join(" ")).toContain(detector);
     },
     60_000,
   );
+
+  test("judges payload by itself where timed syncs show", () => {
+    const report = buildReport(input([link(direction(10_000, 11, { syncs: true }))]));
+    expect(report.findings).toMatchObject([
+      { subject: "payload", verdict: "hidden" },
+      { subject: "timed-sync", verdict: "exposed", worst: { family: "timed syncs", auc: 1 } },
+    ]);
+    expect(report.families.map(({ subject, name }) => [subject, name])).toEqual([
+      ["payload", "frames"],
+      ["timed-sync", "timed syncs"],
+      ["payload", "windows of 10 intervals"],
+      ["payload", "windows of 100 intervals"],
+    ]);
+  }, 60_000);
+
+  /** Streams of forty frames, each with one transaction at the most. */
+  function streams(count: number, fault: Fault = {}): SeenLink[] {
+    return Array.from({ length: count }, (_, i) => {
+      const seen = direction(40, 100 + i, fault);
+      let had = false;
+      const kinds = (seen.kinds ?? []).map((kind) => {
+        const isSecond = kind === "payload" && had;
+        had ||= kind === "payload";
+        return isSecond ? "noise" : kind;
+      });
+      const bytes = seen.bytes.map((length, k) => (kinds[k] === "noise" ? 3_072 : length));
+      const apartMs = 500_000 * i;
+      const timesMs = seen.timesMs.map((ms) => ms + apartMs);
+      return link({ ...seen, kinds, bytes, timesMs }, { id: `s-${i}` });
+    });
+  }
+
+  test("of many streams with little payload each judges them together", () => {
+    const report = buildReport(input(streams(250), { assertions: parseAssertions("auc<0.62") }));
+    expect(report.links.every(({ directions }) => directions[0]?.families.length === 0)).toBe(true);
+    expect([report.verdict, report.links_left_out]).toEqual(["hidden", 150]);
+    // All of them count, those too that are not told one by one.
+    expect(report.families[0]?.positives).toBeGreaterThan(200);
+    expect(report.assertions[0]?.outcome).toBe("holds");
+    const faulty = buildReport(input(streams(60, { longer: 16 })));
+    expect(faulty).toMatchObject({ verdict: "exposed", exposed_by: ["payload"] });
+    expect(faulty.families[0]?.detectors[0]).toMatchObject({ name: "size", auc: 1 });
+  }, 60_000);
+
+  test("finds the one connection of fifty that shows", () => {
+    const links = Array.from({ length: 50 }, (_, i) =>
+      link(direction(300, 300 + i, i === 17 ? { longer: 16 } : {}), { id: `c-${i}` }),
+    );
+    const report = buildReport(input(links));
+    expect(report).toMatchObject({ verdict: "exposed", exposed_by: ["payload"] });
+    expect(report.reasons.join(" ")).toMatch(/\(connection \d+, out\), size tells most/);
+  }, 60_000);
+
+  test("sums all connections, in bins of their own", () => {
+    const links = [link(direction(50, 15)), link(direction(400, 16)), link(direction(3, 17))];
+    const { totals, links: told } = buildReport(input(links));
+    const [out, back] = totals;
+    const bytes = told.map(({ directions }) => directions[0]?.bytes ?? 0);
+    expect([out?.bytes, out?.frames]).toEqual([bytes.reduce((a, b) => a + b), 456]);
+    expect(out?.rate.bytes.reduce((a, b) => a + b)).toBe(out?.bytes ?? 0);
+    expect(out?.rate.start_unix_s).toBe(START_MS / 1_000);
+    expect(back).toMatchObject({ frames: 0, bytes: 0 });
+  });
+
+  test("counts what payload waited, from the moments at which it was handed over", () => {
+    const seen = direction(600, 12);
+    const sent = Array.from(seen.timesMs).filter((_, i) => seen.kinds?.[i] === "payload");
+    const labelsMs = Float64Array.from(sent, (ms) => ms - 7_000);
+    const { costs } = buildReport(input([link(seen)], { labelsMs }));
+    expect(costs?.latency_ms).toMatchObject({ count: sent.length, max: 7_000, median: 7_000 });
+    expect(costs?.noise_bytes).toBe(3_072 * (600 - sent.length));
+    expect(costs?.overhead_percent).toBeCloseTo((100 * (600 - sent.length)) / sent.length, 9);
+    expect(buildReport(input([link(seen)])).costs?.latency_ms).toBeNull();
+  }, 60_000);
+
+  test("takes lateness from the sender's own ticks where they are known", () => {
+    const seen = direction(400, 13);
+    const late = seen.timesMs.map((ms, i) => ms + (seen.kinds?.[i] === "payload" ? 1 : 0));
+    const ticks = [Float64Array.from(seen.timesMs)];
+    const report = buildReport(input([link({ ...seen, timesMs: late })], { ticks }));
+    expect(report.links[0]?.directions[0]?.ticks_known).toBe(true);
+    expect(report.findings[0]).toMatchObject({
+      verdict: "exposed",
+      worst: { detector: "lateness" },
+    });
+    const blind = buildReport(input([link({ ...seen, timesMs: late })]));
+    expect(blind.links[0]?.directions[0]?.ticks_known).toBe(false);
+    expect(blind.verdict).not.toBe("exposed");
+  }, 60_000);
 
   test("tells bytes outside of frames, and the minute of the timed syncs", () => {
     const report = buildReport(input([link(direction(2_000, 3, { syncs: true }))]));
@@ -162,18 +253,51 @@ describe("labels of a capture", () => {
   const payload = Float64Array.from(bare.timesMs).filter((_, i) => kinds?.[i] === "payload");
 
   test("that are the times of frames tell what those were", () => {
-    const found = withLabels(
-      bare,
-      payload.map((ms) => ms - 3),
-    );
+    const [found] =
+      withLabels(
+        [bare],
+        payload.map((ms) => ms - 3),
+      ) ?? [];
     const wanted = kinds?.map((kind) => (kind === "payload" ? "payload" : "noise"));
     expect(found?.kinds).toEqual(wanted as FrameKind[]);
+  });
+
+  test("that are of frames on several links tell each its own", () => {
+    const other = direction(200, 14);
+    const both = [bare, { ...other, kinds: undefined }];
+    const marked = Array.from(other.timesMs).filter((_, i) => other.kinds?.[i] === "payload");
+    const labels = Float64Array.from([...payload, ...marked]).sort();
+    const found = withLabels(both, labels)?.map((one) => one?.kinds);
+    const wanted = [kinds, other.kinds].map((all) =>
+      all?.map((kind) => (kind === "payload" ? "payload" : "noise")),
+    );
+    expect(found).toEqual(wanted as FrameKind[][]);
+  });
+
+  test("of frames that a small network splits do not make their size tell", () => {
+    const split = Array.from(bare.timesMs).flatMap((ms) => [ms, ms + 0.1, ms + 0.2]);
+    const wire = {
+      ...bare,
+      timesMs: Float64Array.from(split),
+      bytes: Uint32Array.from(split, (_, i) => [1_448, 1_448, 176][i % 3] ?? 0),
+    };
+    const seen = link(wire, { view: "capture" });
+    const report = buildReport(input([seen], { labelsMs: payload }));
+    const [out] = report.links[0]?.directions ?? [];
+    expect([out?.frames, out?.sizes.summary?.min]).toEqual([bare.timesMs.length, 3_072]);
+    expect(out?.kinds?.payload).toBe(payload.length);
+    expect(report.families[0]?.detectors.find(({ name }) => name === "size")?.auc).toBeLessThan(
+      0.51,
+    );
+    // Labels that are times of frames are no moments of something else.
+    expect([report.moments, report.costs?.latency_ms]).toEqual([[], null]);
+    expect(report.verdict).not.toBe("exposed");
   });
 
   test("that are times of something else tell nothing of frames", () => {
     expect(
       withLabels(
-        bare,
+        [bare],
         payload.map((ms) => ms + 4_000),
       ),
     ).toBeUndefined();

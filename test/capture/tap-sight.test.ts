@@ -11,6 +11,7 @@ import {
   type LevinMessage,
   noiseFrame,
 } from "../../lib/levin/frame.ts";
+import { encodeHeader, FLAG } from "../../lib/levin/header.ts";
 import { COMMAND } from "../../lib/monero/message-command.ts";
 import { SocksClientHandshake } from "../../lib/socks/client-handshake.ts";
 import type { SocksRequest } from "../../lib/socks/message.ts";
@@ -31,6 +32,22 @@ const spoken: readonly (readonly [string, Uint8Array])[] = [
   ["timed-sync", encodeMessage(message(COMMAND.TIMED_SYNC, 172, "request"))],
   ["other", encodeMessage(message(COMMAND.SUPPORT_FLAGS, 0, "request"))],
 ];
+
+function fragmentsOf(bytes: number): readonly Uint8Array[] {
+  return framesOf(message(COMMAND.NEW_TRANSACTIONS, bytes));
+}
+
+function endOf(bytes: number): Uint8Array {
+  return fragmentsOf(bytes).at(-1) ?? new Uint8Array();
+}
+
+function headerOf(fields: { readonly length: number }): Uint8Array {
+  const { REQUEST } = FLAG;
+  return encodeHeader({
+    ...{ ...fields, expectResponse: false, command: COMMAND.HANDSHAKE },
+    ...{ returnCode: 0, flags: REQUEST },
+  });
+}
 
 function watching(kind: TapKind = "tap"): FlowWatch {
   const place = { id: 0, kind, from: "127.0.0.1:1", to: "127.0.0.1:2" };
@@ -103,6 +120,49 @@ describe("frames at a tap", () => {
     expect(out.kinds).toEqual(["noise", "other", "other"]);
     expect([...out.bytes]).toEqual([FRAME_BYTES, 14, 4]);
     expect(out.isLevin).toBe(false);
+  });
+
+  test("a message larger than any that a node holds is one frame, and what follows is known", () => {
+    const watch = watching();
+    const large = encodeMessage(message(COMMAND.NEW_TRANSACTIONS, 9_000_000));
+    const all = Buffer.concat([large, noiseFrame()]);
+    cut(all, [65_536, 1, 32], (part) => watch.take("out", part, 1));
+    const { out } = watch.flow();
+    expect(out.kinds).toEqual(["payload", "noise"]);
+    expect([...out.bytes]).toEqual([large.length, FRAME_BYTES]);
+    expect(out.unfinishedBytes).toBe(0);
+  });
+
+  test.each([
+    ["a fragment without a start", fragmentsOf(8_000)[1] ?? new Uint8Array()],
+    ["a length that no node takes", headerOf({ length: 100_000_001 })],
+    ["a fragment after the last", Buffer.concat([...fragmentsOf(8_000), endOf(8_000)])],
+  ])("%s is no Levin", (_, bytes) => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 8 }),
+        (sizes) => {
+          const watch = watching();
+          cut(bytes, sizes, (part) => watch.take("out", part, 1));
+          const { out } = watch.flow();
+          expect(out.isLevin).toBe(false);
+          expect(out.kinds.at(-1)).toBe("other");
+          // Every byte is in a frame, whatever it was taken for.
+          expect(out.bytes.reduce((sum, one) => sum + one, 0)).toBe(bytes.length);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("what has begun and not ended is told", () => {
+    const watch = watching();
+    watch.take("out", noiseFrame().slice(0, 10), 1);
+    expect(watch.flow().out.unfinishedBytes).toBe(10);
+    watch.take("out", noiseFrame().slice(10, 100), 1);
+    expect(watch.flow().out.unfinishedBytes).toBe(100);
+    watch.take("out", noiseFrame().slice(100), 1);
+    expect(watch.flow().out.unfinishedBytes).toBe(0);
   });
 
   test("of more frames than there is room for, the first are kept and the rest is counted", () => {

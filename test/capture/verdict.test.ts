@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { DetectorResult, FamilyResult } from "../../lib/capture/detect-family.ts";
+import { evidenceOf, familyChances } from "../../lib/capture/detect-permutation.ts";
 import { ExpectationError } from "../../lib/capture/fit-error.ts";
 import { fitIntervals, fitSizes } from "../../lib/capture/fit-report.ts";
 import { LabelsError, parseLabels } from "../../lib/capture/labels.ts";
@@ -10,17 +11,36 @@ import {
   parseAssertions,
 } from "../../lib/capture/verdict-assertion.ts";
 import { hidingCosts } from "../../lib/capture/verdict-costs.ts";
-import { framesNeeded, holm, judgeLink } from "../../lib/capture/verdict-link.ts";
+import { framesNeeded, judgeLink } from "../../lib/capture/verdict-link.ts";
+import { shuffle } from "../../lib/runtime/distribution.ts";
+import { SeededRandom } from "../../lib/runtime/random.ts";
+import { gaussian } from "./detect-synthetic.ts";
 import { monerodIntervals } from "./statistics-vectors.ts";
 
 function detector(low: number, high: number, pValue: number): DetectorResult {
   const auc = (low + high) / 2;
   const measured = { auc, standardError: (high - low) / 3.92, positives: 100, negatives: 400 };
-  return { name: "size", auc, measured, low, high, pValue };
+  return { name: "size", auc, measured, low, high, jointLow: low, jointHigh: high, pValue };
 }
 
+const chance = new SeededRandom(9);
+
+/** Draws of a link that gives nothing away: by chance, the best detector is as good as any. */
+function draws(): Float64Array {
+  return Float64Array.from(
+    shuffle(
+      chance,
+      Array.from({ length: 999 }, (_, i) => i),
+    ),
+  );
+}
+
+/** A family whose best detector has a chance of its own. */
 function family(...detectors: DetectorResult[]): FamilyResult {
+  const least = Math.min(...detectors.map(({ pValue }) => pValue));
   return {
+    subject: "payload",
+    evidence: { seen: 999 - Math.round(1_000 * least - 1), byChance: draws() },
     name: "frames",
     positives: 100,
     negatives: 400,
@@ -48,7 +68,7 @@ describe("a verdict", () => {
   });
 
   test("that is inconclusive asks for more", () => {
-    const { moreFrames, reasons } = judgeLink([family(detector(0.5, 0.56, 0.6))]);
+    const { moreFrames, reasons } = judgeLink([family(detector(0.5, 0.56, 0.6))]).findings[0];
     expect(moreFrames).toBeGreaterThan(1_000);
     expect(reasons).toEqual([
       "Of frames, size tells most: AUC 0.530, 95 % interval 0.500 to 0.560, not below 0.550.",
@@ -57,14 +77,58 @@ describe("a verdict", () => {
     expect(framesNeeded(0.52, 0.2, 10)).toBeGreaterThan(6 * framesNeeded(0.55, 0.2, 10));
   });
 
-  test("corrects as Holm does", () => {
-    // Holm 1979: the least times three, the next times two, never falling.
-    const corrected = holm([0.01, 0.04, 0.03]);
-    [0.03, 0.06, 0.06].forEach((value, i) => {
-      expect(corrected[i]).toBeCloseTo(value, 12);
+  test("on payload is not that on timed syncs", () => {
+    const payload = family(detector(0.5, 0.54, 0.6));
+    const syncs = {
+      ...family(detector(0.9, 1, 0.001)),
+      subject: "timed-sync",
+      name: "timed syncs",
+    };
+    const verdict = judgeLink([payload, syncs as FamilyResult]);
+    expect(verdict).toMatchObject({ verdict: "exposed", exposedBy: ["timed-sync"] });
+    expect(verdict.findings).toMatchObject([
+      { subject: "payload", verdict: "hidden" },
+      { subject: "timed-sync", verdict: "exposed", worst: { family: "timed syncs" } },
+    ]);
+    const quiet = { ...syncs, ...family(detector(0.5, 0.54, 0.6)), subject: "timed-sync" } as const;
+    expect(judgeLink([payload, quiet])).toMatchObject({ verdict: "hidden", exposedBy: [] });
+  });
+});
+
+describe("many families at once", () => {
+  const random = new SeededRandom(8);
+  const draw = () => Math.max(...Array.from({ length: 4 }, () => Math.abs(gaussian(random))));
+  const evidence = (seen: number) => {
+    return evidenceOf({
+      ...{ deviations: [seen], pValues: [], method: "shuffle", draws: 999 },
+      maxima: Float64Array.from({ length: 999 }, draw),
     });
-    expect(holm([0.9, 0.8])).toEqual([1, 1]);
-    expect(holm([])).toEqual([]);
+  };
+
+  test("one that shows is found among two hundred, however few draws there are", () => {
+    const chances = familyChances([
+      ...Array.from({ length: 200 }, () => evidence(draw())),
+      evidence(7),
+    ]);
+    expect(chances.at(-1)).toBeLessThanOrEqual(0.002);
+  });
+
+  test("raise no more false alarms than one", () => {
+    let alarms = 0;
+    for (let i = 0; i < 200; i++) {
+      const chances = familyChances(Array.from({ length: 20 }, () => evidence(draw())));
+      if (Math.min(...chances) <= 0.05) alarms++;
+    }
+    expect(alarms).toBeWithin(2, 19);
+  });
+
+  test("of scores that are all equal show nothing", () => {
+    const flat = evidenceOf({
+      ...{ deviations: [0], pValues: [1], method: "shuffle", draws: 99 },
+      maxima: new Float64Array(99),
+    });
+    expect(familyChances([flat])).toEqual([1]);
+    expect(familyChances([])).toEqual([]);
   });
 });
 

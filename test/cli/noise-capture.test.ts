@@ -104,6 +104,20 @@ describe("usage: exit code 2", () => {
     ["a number of frames that is none", ["--tap", "1=2", "--until-frames", "x"], ['"x"']],
     ["labels that are not there", ["--pcap", "x", "--label", "/nowhere"], ["/nowhere"]],
     ["a file that is not there", ["--pcap", "/nowhere.pcap"], ["/nowhere.pcap"]],
+    ["ticks that are not there", ["--pcap", "x", "--ticks", "/nowhere"], ["--ticks /nowhere"]],
+    ["ticks that are none", ["--pcap", "x", "--ticks", "/proc/version"], ["Line 1 of the ticks"]],
+    ["a program that does not capture", ["--interface", "lo", "--capture-with", "x"], ["dumpcap"]],
+    ["a program for nothing", ["--pcap", "x", "--capture-with", "dumpcap"], ["--interface"]],
+    ["payload of packets", ["--pcap", "x", "--keep-payload", "y"], ["--keep-payload", "tap"]],
+    ["payload, masked", ["--tap", "1=2", "--mask", "--keep-payload", "y"], ["--mask"]],
+    ["payload for nobody", ["--tap", "1=2", "--keep-payload", "-"], ['--keep-payload "-"']],
+    ["frames for nobody", ["--pcap", "x", "--csv", "-"], ['--csv "-"', "name a file"]],
+    ["a page of no name", ["--pcap", "x", "--html", ""], ['--html ""', "name a file"]],
+    ["two captures", ["--pcap", "x", "--pcap", "y"], ["--pcap is given twice"]],
+    ["two schedules", ["compare", "x", "--expect", "1", "--expect", "2"], ["--expect is given"]],
+    ["a folder for a file", ["--pcap", "/tmp"], ["/tmp"]],
+    ["a file that is none", ["--pcap", "/proc/version"], ["neither pcap nor pcapng"]],
+    ["a comparison with nothing", ["compare", "/nowhere", "x"], ["/nowhere"]],
     ["a comparison of what is no report", ["compare", "/dev/null", "x"], ["/dev/null"]],
   ])("%s", (_, words, parts) => {
     const { code, errors } = run("noise-capture", ...words);
@@ -119,7 +133,62 @@ describe("usage: exit code 2", () => {
   });
 });
 
+describe("what can't be written", () => {
+  test.each([
+    [["--html", "/nowhere/x.html"], "/nowhere/x.html"],
+    [["--csv", "/tmp"], "/tmp"],
+    [["--svg", "/dev/null"], "/dev/null"],
+    [["--svg", "/dev/null/x"], "/dev/null/x"],
+    [["--keep-payload", "/nowhere/x.pcap"], "/nowhere/x.pcap"],
+  ])("is told before a capture begins: %j, exit code 3", (words, place) => {
+    const { code, out, errors } = run("noise-capture", "--tap", "0=1", ...words);
+    expect([code, out, errors.includes(`"${place}" can't be written`)]).toEqual([3, "", true]);
+    expect(errors).not.toContain("tap on");
+  });
+
+  test("in the end keeps neither the report nor other files from it: exit code 3", () => {
+    const page = join(directory(), "page.html");
+    const words = ["--csv", "/dev/full", "--html", page, "--json"];
+    const { code, out, errors } = run("noise-capture", "--pcap", captureFile(), ...words);
+    expect([code, errors.includes('"/dev/full" can\'t be written')]).toEqual([3, true]);
+    expect([reportOf(out).links[0]?.directions[0]?.frames, existsSync(page)]).toEqual([60, true]);
+  });
+
+  test("to an output that nobody reads is no fault; to a full disk it is one", async () => {
+    const exitOf = async (redirect: string) => {
+      const words = [binary(), "noise-capture", "--pcap", captureFile()];
+      const child = spawn("/bin/sh", ["-c", `"$@" ${redirect}`, "sh", ...words], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      children.push(child);
+      let errors = "";
+      child.stderr.on("data", (part: Buffer) => (errors += String(part)));
+      const [code] = await once(child, "close");
+      return { code, errors };
+    };
+    expect(await exitOf(">&-")).toEqual({ code: 0, errors: "" });
+    expect(await exitOf("| true")).toEqual({ code: 0, errors: "" });
+    const { code, errors } = await exitOf("> /dev/full");
+    expect([code, errors.includes("can't be written")]).toEqual([3, true]);
+    expect(errors).not.toMatch(/\n\s+at /);
+  });
+});
+
 describe("a live capture", () => {
+  test("keeps what passes where that is wished, and compares it with what it saw", async () => {
+    const file = join(directory(), "payload.pcap");
+    const { port, over } = await capture(
+      ...["--tap", `0=${await echo()}`, "--until-frames", "20", "--keep-payload", file],
+    );
+    await speak(await dialled(port), 10);
+    expect((await over).code).toBe(0);
+    const { out } = run("noise-capture", "--pcap", file, "--json");
+    const [link] = reportOf(out).links;
+    expect(link?.directions.map(({ bytes }) => bytes)).toEqual([
+      ...[10 * FRAME_BYTES, 10 * FRAME_BYTES],
+    ]);
+  });
+
   test("ends after enough frames, with every output", async () => {
     const folder = directory();
     const [csv, html, svg] = ["frames.csv", "page.html", "svg"].map((name) => join(folder, name));
@@ -163,6 +232,7 @@ describe("a live capture", () => {
   test.each([
     ["SIGINT", [], 0],
     ["SIGTERM", [], 0],
+    ["SIGHUP", [], 0],
     ["SIGINT", ["--assert", "frame=3072 auc<0.55"], 4],
     ["SIGINT", ["--assert", "frame=1000"], 1],
     ["SIGINT", ["--assert", "frame=3072"], 0],
@@ -175,7 +245,7 @@ describe("a live capture", () => {
       const { code, out } = await over;
       expect(code).toBe(wanted);
       expect(out).toContain("out: 70 frames, 215040 B (56 noise, 14 payload)");
-      expect(out).toMatch(/^Verdict: (?:inconclusive|hidden|exposed)\./m);
+      expect(out).toMatch(/^Verdict: (?:inconclusive|hidden|exposed by payload)\./m);
       expect(out).not.toContain("\u001b[");
     },
   );
@@ -207,6 +277,36 @@ describe("a capture from a file", () => {
     const report = reportOf(run("noise-capture", ...words).out);
     expect(report.links[0]?.directions[0]?.kinds).toMatchObject({ payload: 10, noise: 50 });
     expect(report.links[0]?.directions[0]?.families[0]?.positives).toBe(10);
+    expect(report.findings[0]?.subject).toBe("payload");
+  });
+
+  test("with the ticks of its sender knows how late frames are", () => {
+    const file = join(directory(), "ticks.txt");
+    const ticks = packets.map(({ timeUs }) => `${((timeUs - 400) / 1e6).toFixed(6)} tor-0`);
+    const labels = join(directory(), "labels.txt");
+    const times = packets.filter((_, i) => i % 6 === 3).map(({ timeUs }) => timeUs / 1e6);
+    writeFileSync(file, ticks.join("\n"));
+    writeFileSync(labels, times.map((time) => time.toFixed(6)).join("\n"));
+    const words = ["--pcap", captureFile(), "--label", labels, "--ticks", file, "--json"];
+    const [out] = reportOf(run("noise-capture", ...words).out).links[0]?.directions ?? [];
+    expect(out?.ticks_known).toBe(true);
+    const late = out?.families[0]?.detectors.find(({ name }) => name === "lateness");
+    expect(late?.auc).toBeLessThan(0.6);
+  });
+
+  test("with ticks that are not its own is no capture that hides: exit code 2", () => {
+    const [ticks, labels] = ["ticks.txt", "labels.txt"].map((name) => join(directory(), name));
+    writeFileSync(ticks ?? "", "5 tor-0\n4 tor-0\n");
+    const times = packets.filter((_, i) => i % 6 === 3).map(({ timeUs }) => timeUs / 1e6);
+    writeFileSync(labels ?? "", times.map((time) => time.toFixed(6)).join("\n"));
+    const words = ["--pcap", captureFile(), "--ticks", ticks ?? ""];
+    const { code, out, errors } = run("noise-capture", ...words, "--label", labels ?? "");
+    expect([code, out.includes("60 frames")]).toEqual([2, true]);
+    expect(errors).toContain("--ticks was of no use");
+    const alone = run("noise-capture", ...words);
+    expect([alone.code, alone.out, alone.errors.includes("or --label knows")]).toEqual([
+      ...[2, "", true],
+    ]);
   });
 
   test("that is cut short is reported as far as it goes, with the offset: exit code 2", () => {
@@ -229,6 +329,29 @@ describe("a capture from a file", () => {
 });
 
 describe("a comparison", () => {
+  test("takes captures as well as reports", () => {
+    const words = ["--expect", "uniform 10s..15s, 3072 B"];
+    const [whole, part] = [packets, packets.slice(0, 40)].map((some) => captureFile(pcap(some)));
+    const renamed = join(directory(), "part.pcap");
+    writeFileSync(renamed, readFileSync(part ?? ""));
+    writeFileSync(whole ?? "", pcap(packets));
+    const report = join(directory(), "whole.json");
+    const asReport = ["--pcap", whole ?? "", "--json", "--mask"];
+    writeFileSync(report, run("noise-capture", ...asReport).out);
+    const { code, out } = run("noise-capture", "compare", report, renamed, ...words);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^ +whole\.json +part\.pcap$/m);
+    expect(out).toMatch(/^frames, out +60 +40$/m);
+    const json = run("noise-capture", "compare", report, renamed, "--json", "--mask", ...words);
+    const both = JSON.parse(json.out);
+    expect(both.b.report).toMatchObject({ masked: true, expectation: words[1] });
+    writeFileSync(renamed, pcap(packets).slice(0, -9));
+    const cut = run("noise-capture", "compare", report, renamed);
+    expect([cut.code, cut.errors.includes("part.pcap: The capture was cut short")]).toEqual([
+      ...[2, true],
+    ]);
+  });
+
   test("puts two reports side by side, and on one page", () => {
     const folder = directory();
     const files = ["ours.json", "theirs.json"].map((name, i) => {
