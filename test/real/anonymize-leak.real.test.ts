@@ -178,7 +178,8 @@ describe("anonymize mode, as tcpdump sees it", () => {
         [ethereum("--anonymize", "--peer", record({ ip })), "--anonymize needs a proxy"],
         [["probe", "--anonymize", ...proxied(), "--direct", OPEN], "leave one of them out"],
         [["probe", "--anonymize", ...proxied(), "--proxy", "192.0.2.1:1", OPEN], "--proxy asks"],
-        [[...node, "--add-peer", `${OPEN}:18080`], "NAME.onion"],
+        [[...node, "--add-peer", "192.168.0.1:18080"], "no exit of Tor reaches"],
+        [[...node, "--public"], "--public dials openly"],
         [
           [...node, "--add-peer", `${UP}:18083`, "--rpc-bind-ip", "0.0.0.0", CONFIRM],
           "--rpc-bind-ip 0.0.0.0 listens beyond this machine",

@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, expect } from "bun:test";
-import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { pickPorts, returnPorts } from "../../lib/devnet/ports.ts";
 import { PrivateTorNetwork } from "../../lib/devnet/tor.ts";
@@ -14,6 +12,7 @@ import { run } from "../cli/program.ts";
 import { requireDaemon } from "./daemon.ts";
 import { EthereumProcess, endEthereumNodes } from "./ethereum-process.ts";
 import { controlOf } from "./hs-process.ts";
+import { mapAddresses } from "./map-addresses.ts";
 
 /*
  * Anonymize mode on a private Tor network, whose relays are exits to loopback. Addresses of this
@@ -36,7 +35,7 @@ beforeAll(async () => {
   const [first, second] = network.clients;
   if (first === undefined || second === undefined) throw new Error("A client is missing.");
   [host, user] = [first, second];
-  await mapToLoopback(user, OPEN, NAME);
+  await mapAddresses(user, [OPEN, NAME]);
 }, 150_000);
 
 afterAll(async () => {
@@ -89,15 +88,3 @@ describe("anonymize mode on real Tor", () => {
     );
   }, 60_000);
 });
-
-/** Has tor take hosts for 127.0.0.1. */
-async function mapToLoopback(client: PrivateTorClient, ...hosts: string[]): Promise<void> {
-  const cookie = readFileSync(client.cookieFile).toString("hex");
-  const pairs = hosts.map((one) => `${one}=127.0.0.1`).join(" ");
-  const socket = connect(client.controlPort, "127.0.0.1");
-  socket.write(`AUTHENTICATE ${cookie}\r\nMAPADDRESS ${pairs}\r\nQUIT\r\n`);
-  let said = "";
-  for await (const part of socket) said += String(part);
-  const taken = said.split("\r\n").filter((line) => line.endsWith("=127.0.0.1"));
-  if (taken.length !== hosts.length) throw new Error(`tor says ${said}`);
-}

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect } from "bun:test";
-import { once } from "node:events";
-import { connect, createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { Monerod } from "../../lib/devnet/monerod.ts";
 import { pickPorts } from "../../lib/devnet/ports.ts";
 import { PrivateTorNetwork } from "../../lib/devnet/tor.ts";
 import { Scratch } from "../../lib/process/scratch.ts";
 import { requireDaemon } from "./daemon.ts";
+import { leadTo } from "./lead-to.ts";
 import { endNodes, NodeProcess, until } from "./node-process.ts";
 import { type Recording, RecordingProxy } from "./recording-proxy.ts";
 import { WalletRpc } from "./wallet-rpc.ts";
@@ -17,24 +17,6 @@ const RPC_PORT = 18_081;
 /** Coins can be spent 60 blocks after they were made. */
 const BLOCKS = 75;
 const ATOMIC = 1_000_000_000_000;
-
-/** Leads a port, of which a hidden service knew before the daemon ran, to where the daemon is. */
-async function leadTo(port: number, target: number): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true }, (client) => {
-    const daemon = connect({ host: "127.0.0.1", port: target, allowHalfOpen: true });
-    for (const [from, to] of [
-      [client, daemon],
-      [daemon, client],
-    ] as const) {
-      from.on("error", () => to.destroy());
-      from.on("close", () => to.destroy());
-      from.pipe(to);
-    }
-  });
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
 
 const textOf = ({ sent }: Recording): string =>
   Buffer.concat(sent.map(({ bytes }) => bytes)).toString("latin1");
@@ -105,6 +87,8 @@ describe("A real wallet at a node whose daemon is a real monerod's RPC behind an
         ...["--tx-proxy", `tor,127.0.0.1:${proxy.port}`],
         ...["--add-exclusive-node", `${p2pOnion}:${P2P_PORT}`],
         ...["--daemon", `http://${rpcOnion}:${RPC_PORT}`],
+        // A transaction takes one of nine ticks, which are two minutes on the true schedule.
+        ...["--noise-schedule", "uniform:1s..2s"],
       ],
     });
     expect(await node.get("/get_info")).toMatchObject({ restricted: true, status: "OK" });

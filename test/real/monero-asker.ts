@@ -4,7 +4,6 @@ import { encodeMessage, type LevinMessage } from "../../lib/levin/frame.ts";
 import { LevinReader } from "../../lib/levin/reader.ts";
 import { COMMAND, commandLimits } from "../../lib/monero/message.ts";
 import { say, tupleOf } from "../relay/scripted-peer.ts";
-import { until } from "./node-process.ts";
 
 /** A Monero peer that takes connections, shakes hands, and asks for a timed sync. */
 export class MoneroAsker {
@@ -29,11 +28,11 @@ export class MoneroAsker {
     return new MoneroAsker(server, address.port);
   }
 
-  /** The payload of the first response to a command, here already or to come. */
-  async response(command: number, deadlineMs: number): Promise<Uint8Array> {
-    const look = (): Uint8Array | undefined =>
-      this.heard.find((one) => one.kind === "response" && one.command === command)?.payload;
-    return await until(look, deadlineMs, () => `${this.heard.length} messages came`);
+  /** The payloads of all responses to a command so far. */
+  responses(command: number): Uint8Array[] {
+    return this.heard
+      .filter((one) => one.kind === "response" && one.command === command)
+      .map(({ payload }) => payload);
   }
 
   /** Ends it. */

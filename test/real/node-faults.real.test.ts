@@ -52,7 +52,7 @@ describe("A node whose surroundings fail", () => {
     const first = await start(undefined, []);
     await ready(first);
     const answer = await first.post("/send_raw_transaction", { tx_as_hex: hex });
-    expect(answer).toMatchObject({ status: "OK", anonctl: { delivery: "queued" } });
+    expect(answer).toMatchObject({ status: "OK", anonctl: { id } });
     await first.kill("SIGKILL");
     expect(await network.monerod.poolTransactionIds("all")).not.toContain(id);
     const second = await start(first.dataDir);
@@ -67,8 +67,9 @@ describe("A node whose surroundings fail", () => {
     await ready(first);
     await first.post("/send_raw_transaction", { tx_as_hex: hex });
     await first.statusWhere(
-      (status) => (status.zones[0]?.channels[0]?.queued_frames === 1 ? true : undefined),
-      20_000,
+      ({ zones: [zone], transactions: [one] }) =>
+        one?.delivery === "queued" && zone?.channels[0]?.queued_frames === 1 ? true : undefined,
+      60_000,
     );
     await first.kill("SIGKILL");
     expect(await network.monerod.poolTransactionIds("all")).not.toContain(id);

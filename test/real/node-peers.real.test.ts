@@ -117,7 +117,8 @@ describe("A node that is given one peer, on real Tor", () => {
     await linkedTo(other, onions);
     const { zones } = await relay.status();
     const dialed = zones[0]?.peers.filter(({ direction }) => direction === "outbound");
-    // Whatever it heard, it never dials itself.
-    expect(dialed?.map(({ address }) => address).sort()).toEqual(onions.slice(0, 2).sort());
+    // Whatever it heard, it never dials itself; one of them it dials twice, to tell its address.
+    const addresses = new Set(dialed?.map(({ address }) => address));
+    expect([...addresses].sort()).toEqual(onions.slice(0, 2).sort());
   }, 180_000);
 });

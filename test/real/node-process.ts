@@ -14,6 +14,7 @@ export interface NodeLine {
   readonly text?: string;
   readonly service?: string;
   readonly rpc?: { readonly host: string; readonly port: number };
+  readonly metrics?: { readonly host: string; readonly port: number };
   readonly public_inbound?: { readonly host: string; readonly port: number };
   readonly inbound?: readonly { readonly host: string; readonly port: number }[];
 }
@@ -159,8 +160,11 @@ export async function until<T>(
   }
 }
 
-/** Not `fetch`: where HTTP_PROXY is set it would ask that proxy for 127.0.0.1 too. */
-function ask(port: number, method: string, path: string, body = ""): Promise<string> {
+/**
+ * Asks an HTTP server on 127.0.0.1. Not by `fetch`: where HTTP_PROXY is set it would ask that proxy
+ * for 127.0.0.1 too.
+ */
+export function ask(port: number, method: string, path: string, body = ""): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ host: "127.0.0.1", port, method, path }, (response) => {
       let text = "";

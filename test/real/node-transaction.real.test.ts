@@ -11,8 +11,10 @@ const { describe, test } = requireDaemon("tor", "monerod");
 
 /** The schedule is 10 s to 15 s; relaying and a busy machine may shift a frame by this much. */
 const LATENESS_MS_MAX = 1_000;
-/** Three timed syncs of 60 s, the ticks they wait for, and a margin. */
-const THREE_SYNCS_MS = 230_000;
+/** Three timed syncs, at up to 90 s from each other, the ticks they wait for, and a margin. */
+const THREE_SYNCS_MS = 340_000;
+/** The first tick, and the nine after it of which a transaction takes one. */
+const LEAVES_MS_MAX = 170_000;
 
 describe("A node on real Tor, with a real monerod behind an onion service", () => {
   let network: PrivateMonero;
@@ -30,6 +32,9 @@ describe("A node on real Tor, with a real monerod behind an onion service", () =
         `tor,127.0.0.1:${proxy.port}`,
         "--add-exclusive-node",
         network.onion,
+        // The stream outlives the test: three timed syncs of both sides may take six minutes.
+        "--noise-epoch",
+        "15m..16m",
       ],
     });
   }, 120_000);
@@ -53,24 +58,21 @@ describe("A node on real Tor, with a real monerod behind an onion service", () =
 
   test("A transaction submitted by RPC is in monerod's pool, and not in public", async () => {
     const answer = await node.post("/send_raw_transaction", { tx_as_hex: transaction.blob });
-    expect(answer).toMatchObject({
-      status: "OK",
-      not_relayed: false,
-      anonctl: { id: transaction.id, delivery: "queued" },
-    });
+    expect(answer).toMatchObject({ status: "OK", anonctl: { id: transaction.id } });
     const hidden = await node.get("/get_transaction_pool_hashes");
     expect(hidden).toMatchObject({ status: "OK", tx_hashes: [] });
     await until(async () => {
       const ids = await network.monerod.poolTransactionIds("all");
       return ids.includes(transaction.id) ? true : undefined;
-    }, 60_000);
+    }, LEAVES_MS_MAX);
+    // monerod waits some twenty seconds before it passes on in public what came over Tor.
     expect(await network.monerod.poolTransactionIds("public")).not.toContain(transaction.id);
     const sent = await node.statusWhere(
       (status) => status.transactions.find(({ delivery }) => delivery === "sent"),
       20_000,
     );
     expect(sent).toMatchObject({ id: transaction.id, state: "local", sends: 1 });
-  }, 120_000);
+  }, 240_000);
 
   test("It stays connected through three timed syncs of both sides", async () => {
     const streams = proxy.recordings.filter(({ closed }) => !closed).length;
@@ -80,7 +82,7 @@ describe("A node on real Tor, with a real monerod behind an onion service", () =
     );
     expect(peer.state).toBe("ready");
     expect(proxy.recordings.filter(({ closed }) => !closed)).toHaveLength(streams);
-  }, 240_000);
+  }, 360_000);
 
   test("After the handshake only frames of 3,072 bytes leave, at ticks of the schedule", () => {
     const open = proxy.recordings.filter(({ closed }) => !closed);

@@ -10,7 +10,7 @@ import { binary } from "./binary.ts";
 import { requireDaemon } from "./daemon.ts";
 import { until } from "./node-process.ts";
 
-const { describe, test } = requireDaemon("tcpdump");
+const { describe, test } = requireDaemon("tcpdump", "dumpcap");
 
 const FRAMES = 120;
 
@@ -68,6 +68,46 @@ describe("two views of one link", () => {
     expect(moments?.detectors[0]?.low).toBeGreaterThan(0.8);
     expect(report.verdict).toBe("exposed");
   }, 60_000);
+
+  test.each(["tcpdump", "dumpcap"])(
+    "%s does not outlive a capture that is killed, on a quiet interface too",
+    async (program) => {
+      const words = ["noise-capture", "--interface", "lo", "--capture-with", program];
+      // A filter that nobody else has, so that only our own child is meant.
+      const filter = `tcp port 1 and tcp port ${process.pid % 60_000}`;
+      const child = spawn(binary(), [...words, "--filter", filter], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let errors = "";
+      child.stderr.on("data", (part: Buffer) => (errors += String(part)));
+      await until(
+        () => errors.includes("capturing on lo") || undefined,
+        20_000,
+        () => errors,
+      );
+      const running = (): number => {
+        const { stdout } = spawnSync("ps", ["-eo", "args"], { encoding: "utf8" });
+        const isOurs = (line: string): boolean =>
+          line.startsWith("/") && line.includes(`/${program} `) && line.includes(filter);
+        return stdout.split("\n").filter(isOurs).length;
+      };
+      expect(running()).toBeGreaterThan(0);
+      child.kill("SIGKILL");
+      await once(child, "close");
+      await until(
+        () => (running() === 0 ? true : undefined),
+        20_000,
+        () => `${program} is still there`,
+      );
+    },
+    60_000,
+  );
+
+  test("a filter that is none is told as such: exit code 2", () => {
+    const words = ["noise-capture", "--interface", "lo", "--filter", "no filter"];
+    const { status, stderr } = spawnSync(binary(), words, { encoding: "utf8", timeout: 20_000 });
+    expect([status, stderr.includes('--filter "no filter" is none')]).toEqual([2, true]);
+  });
 
   test("an interface that is not there is told, with tcpdump's own words: exit code 3", () => {
     const { status, stderr } = spawnSync(

@@ -78,6 +78,12 @@ describe("the page of a capture in Chromium", () => {
     expect(dom.match(/<svg/g)).toHaveLength(5);
     expect(dom).toContain(`data-verdict="${report.verdict}"`);
     expect(dom).toContain("<td>600</td>");
+    // The figure that the verdict on payload rests on, and what hiding costs.
+    const [payload] = report.findings;
+    expect(dom).toContain('data-subject="payload"');
+    expect(payload?.worst).not.toBeNull();
+    expect(dom).toContain(`<span class="figure">${payload?.worst?.auc.toFixed(3)}</span>`);
+    expect(dom).toContain(`${report.costs?.overhead_percent?.toFixed(0)} %</span> overhead`);
     expect(dom).toContain(`<td>${600 * 3_072}</td>`);
     // The charts have figures of their own: axes with their units, and both directions.
     for (const text of [">B/s<", ">frames<", ">AUC<", ">out<", ">in<"]) expect(dom).toContain(text);

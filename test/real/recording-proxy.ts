@@ -12,6 +12,8 @@ export interface Recording {
   readonly sent: Chunk[];
   readonly received: Chunk[];
   closed: boolean;
+  /** Who closed or reset it first; undefined while it is open. */
+  endedBy: "client" | "proxy" | undefined;
 }
 
 /** Stands between a node and its SOCKS proxy and writes down everything that passes. */
@@ -40,15 +42,27 @@ export class RecordingProxy {
 
   close(): void {
     this.#server.close();
+    this.cut();
+  }
+
+  /** Breaks every stream that is open; new ones are taken as before. */
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
   #relay(client: Socket): void {
-    const recording: Recording = { sent: [], received: [], closed: false };
+    const recording: Recording = { sent: [], received: [], closed: false, endedBy: undefined };
     this.recordings.push(recording);
     const upstream = connect({ host: "127.0.0.1", port: this.target, allowHalfOpen: true });
     this.#pass(client, upstream, recording.sent, recording);
     this.#pass(upstream, client, recording.received, recording);
+    const ended = (by: "client" | "proxy") => () => {
+      recording.endedBy ??= by;
+    };
+    for (const event of ["end", "error", "close"]) {
+      client.on(event, ended("client"));
+      upstream.on(event, ended("proxy"));
+    }
   }
 
   #pass(from: Socket, to: Socket, chunks: Chunk[], recording: Recording): void {

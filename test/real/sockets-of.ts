@@ -5,11 +5,19 @@ export interface HeldSocket {
   readonly protocol: string;
   /** Address in hex as the kernel prints it, without the port. */
   readonly remote: string;
+  /** The same of our own end. */
+  readonly local: string;
+  readonly localPort: number;
+  /** Whether it takes connections, or datagrams from anybody. */
+  readonly listens: boolean;
 }
 
 const protocols = ["tcp", "tcp6", "udp", "udp6"] as const;
 /** Unconnected, 127.0.0.0/8 and ::1, and 127.0.0.0/8 within IPv6, each in the kernel's byte order. */
 const HERE = /^(0{8}|0{32}|[0-9A-F]{6}7F|0{24}01000000|0{16}FFFF0000[0-9A-F]{6}7F)$/;
+
+/** Listening for TCP; a UDP socket without a peer. */
+const LISTENING: ReadonlySet<string> = new Set(["0A", "07"]);
 
 /**
  * The sockets that processes hold right now, by what Linux says in /proc.
@@ -24,7 +32,12 @@ export function socketsOf(pids: readonly number[]): HeldSocket[] {
       .slice(1)
       .map((line) => line.trim().split(/\s+/))
       .filter((fields) => inodes.has(fields[9] ?? ""))
-      .map((fields) => ({ protocol, remote: (fields[2] ?? "").split(":")[0] ?? "" })),
+      .map((fields) => {
+        const [local = "", port = ""] = (fields[1] ?? "").split(":");
+        const [remote = ""] = (fields[2] ?? "").split(":");
+        const listens = LISTENING.has(fields[3] ?? "");
+        return { protocol, remote, local, localPort: Number.parseInt(port, 16), listens };
+      }),
   );
 }
 
@@ -33,7 +46,7 @@ export function socketsOf(pids: readonly number[]): HeldSocket[] {
  *
  * @param sockets as `socketsOf` returns them
  */
-export function leaving(sockets: readonly HeldSocket[]): HeldSocket[] {
+export function leaving<S extends Pick<HeldSocket, "remote">>(sockets: readonly S[]): S[] {
   return sockets.filter(({ remote }) => !HERE.test(remote));
 }
 
