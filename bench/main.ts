@@ -7,26 +7,38 @@ import { thisMachine } from "./machine.ts";
 import { documentOf, type Outcome, tableOf } from "./report.ts";
 import { type BenchContext, MissingProgram, type Row } from "./row.ts";
 import { captureStatistics } from "./rows/capture-statistics.ts";
+import { firstFrame } from "./rows/first-frame.ts";
 import { idleMemory } from "./rows/idle-memory.ts";
 import { inboundHandshakes } from "./rows/inbound-handshakes.ts";
 import { levinCodec } from "./rows/levin-codec.ts";
+import { linkMemory } from "./rows/link-memory.ts";
+import { nodeRelay } from "./rows/node-relay.ts";
+import { noiseChannels } from "./rows/noise-channels.ts";
 import { peerBook } from "./rows/peer-book.ts";
 import { probeMany } from "./rows/probe-many.ts";
 import { probeOnionprobe } from "./rows/probe-onionprobe.ts";
 import { socksConnects } from "./rows/socks-connects.ts";
 import { streamRelay } from "./rows/stream-relay.ts";
+import { tapLatency } from "./rows/tap-latency.ts";
+import { tapThroughput } from "./rows/tap-throughput.ts";
 import { versionStart } from "./rows/version-start.ts";
 
 const rows: readonly Row[] = [
   levinCodec,
   socksConnects,
   inboundHandshakes,
+  nodeRelay,
+  firstFrame,
   versionStart,
   streamRelay,
   idleMemory,
+  linkMemory,
+  noiseChannels,
   probeMany,
   probeOnionprobe,
   captureStatistics,
+  tapThroughput,
+  tapLatency,
   peerBook,
 ];
 

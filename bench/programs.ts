@@ -107,3 +107,22 @@ export async function startNode(
   const match = await child.line(ready, { deadlineMs: START_MS_MAX });
   return { child, rpcPort: Number(match[1]) };
 }
+
+/**
+ * Starts `dist/anonctl noise-capture --tap` before a port.
+ *
+ * @param scratch where it lives
+ * @param targetPort on 127.0.0.1, where it leads
+ * @returns once it listens
+ */
+export async function startTap(scratch: Scratch, targetPort: number): Promise<Listening> {
+  const child = scratch.spawn({
+    name: "tap",
+    program: builtAnonctl(),
+    arguments: ["noise-capture", "--tap", `0=${targetPort}`, "--json"],
+    directory: scratch.directory,
+  });
+  const listens = /: tap on 127\.0\.0\.1:(\d+) to /;
+  const match = await child.line(listens, { deadlineMs: START_MS_MAX });
+  return { child, port: Number(match[1]) };
+}

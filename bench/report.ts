@@ -111,7 +111,7 @@ function rowsOf(outcome: Outcome): string[][] {
       `${counterpart.name}: ${quantity(counterpart.value.median)} ${unit}`,
       comparison.kind === "ratio"
         ? `× ${span(comparison.value, 2)}`
-        : `${comparison.value.median < 0 ? "" : "+"}${span(comparison.value, 1)} ${unit}`,
+        : `${comparison.value.median < 0 ? "" : "+"}${span(comparison.value, Math.abs(comparison.value.median) < 1 ? 2 : 1)} ${unit}`,
       result.bounds.map((bound) => boundText(result, bound)).join("; "),
     ];
   });
