@@ -28,6 +28,9 @@ const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
 /** A placeholder stands where Bun belongs until its install script has run; Bun itself is larger. */
 const BUN_BYTES_MIN = 10_000_000;
 
+/** Exit code for something that this machine lacks. */
+const EXIT_MISSING = 3;
+
 /** Command name → Debian package that brings it. */
 export const debianPackages = /** @type {Record<string, string>} */ (
   JSON.parse(readFileSync(join(root, "scripts/debian-packages.json"), "utf8"))
@@ -163,6 +166,26 @@ export async function installDebianPackages(commands) {
  */
 export function installCommand(packages) {
   return `sudo apt-get install --no-install-recommends ${packages.join(" ")}`;
+}
+
+/**
+ * Brings a fresh checkout to where its programs run: Debian's commands, npm's packages, the build.
+ *
+ * @param {readonly string[]} commands names from {@link debianPackages} that are needed
+ * @returns {Promise<number>} exit code; what is missing was told
+ */
+export async function prepare(commands) {
+  const missing = await installDebianPackages(commands);
+  if (missing.length > 0) {
+    process.stderr.write(
+      `This machine lacks ${missing.join(" and ")}. Type this once, then try again:\n  ${installCommand(missing)}\n`,
+    );
+    return EXIT_MISSING;
+  }
+  if (!(await installNpmPackages())) {
+    return EXIT_MISSING;
+  }
+  return runOnTerminal(process.execPath, ["scripts/build.mjs"]);
 }
 
 /**
