@@ -17,7 +17,7 @@ Watch a signed Monero transaction leave anonctl node inside a noise frame.
   --json   the outcome as one JSON document on stdout
   --help   print this
 
-Takes under a minute, --real under a minute and a half. Nothing reaches beyond 127.0.0.1.
+Takes a minute or two, --real half a minute more. Nothing reaches beyond 127.0.0.1.
 Exit codes: 0 shown; 1 not shown; 2 usage; 3 something on this machine is not there; 130 interrupted.
 `;
 

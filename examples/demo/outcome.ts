@@ -39,7 +39,7 @@ export function summary(outcome: Outcome): string {
   const lines = [
     "What happened",
     `  A wallet gave the node a signed Monero transaction of ${count(transaction.bytes)} bytes.`,
-    `  The frame that carried it left ${waited} later, at a tick drawn before anybody knew of it.`,
+    `  The frame that carried it left ${waited} later, at a tick that was drawn without it.`,
     `  ${far} holds it ${peer.holds}, and does not show it to whoever asks${real ? " (restricted RPC)" : ""}.`,
     "",
     "What an observer of the node's line saw",

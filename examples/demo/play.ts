@@ -74,7 +74,7 @@ async function nextFrame(stage: Stage, index: number): Promise<LinkFrame> {
   return await stage.tap.frame(index, stage.patience(FRAME_MS_MAX));
 }
 
-/** Waits for the frame that carries the transaction; it is the next one unless a sync is due. */
+/** Waits for the frame that carries the transaction; it takes one of the next nine. */
 async function carry(stage: Stage, narrator: Narrator): Promise<number> {
   for (let index = 1; ; index++) {
     narrator.countDown("the transaction", await stage.nextFrameAt());
