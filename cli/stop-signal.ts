@@ -3,19 +3,25 @@ import { Exit } from "./run.ts";
 
 const EXIT_INTERRUPTED = 130;
 
+type StopName = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 /** The user's wish that a command end. */
 export interface StopSignal {
-  /** Fires at SIGINT or SIGTERM. */
+  /** Fires at the first of the signals that are listened for. */
   readonly signal: AbortSignal;
   /** Resolves at the same time to the signal's name; never rejects. */
-  readonly stopped: Promise<"SIGINT" | "SIGTERM">;
+  readonly stopped: Promise<StopName>;
 }
 
-/** Listens for SIGINT and SIGTERM; a second one ends the process as usual. */
-export function stopSignal(): StopSignal {
+/**
+ * Listens for signals; a second one ends the process as usual.
+ *
+ * @param names which: SIGINT and SIGTERM unless told otherwise
+ */
+export function stopSignal(names: readonly StopName[] = ["SIGINT", "SIGTERM"]): StopSignal {
   const abort = new AbortController();
-  const { promise, resolve } = Promise.withResolvers<"SIGINT" | "SIGTERM">();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
+  const { promise, resolve } = Promise.withResolvers<StopName>();
+  for (const name of names) {
     process.once(name, () => {
       resolve(name);
       abort.abort();
