@@ -10,12 +10,14 @@ import {
   meanInterval,
   moneroSchedule,
 } from "../../lib/padding/schedule.ts";
-import { ChannelGroup } from "../../lib/relay/channel-group.ts";
+import { ChannelGroup, type ChannelView } from "../../lib/relay/channel-group.ts";
 import { realClock } from "../../lib/runtime/clock.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
 
 /** Connections that are opened at once: what a listener's queue takes. */
 const OPENED_AT_ONCE = 100;
+/** Channels that come to their links together. */
+const SEATED_AT_ONCE = 100;
 const SECOND_MS = 1_000;
 const SEED = 1;
 
@@ -38,14 +40,23 @@ function keepByGroup(sockets: readonly Socket[]): void {
     ...{ random: new SeededRandom(SEED), aside: new SeededRandom(SEED + 1), noise: frame },
     ...{ isSilent: false, rotates: false },
   });
-  group.channels.forEach((channel, link) => {
-    channel.join(link, beginOf(link));
-  });
-  const dueAt = Float64Array.from(group.channels, ({ wakeAt }) => wakeAt ?? Number.NaN);
+  // A frame's due time is read before its tick, when the channel still knows it.
+  const dueAt = new Float64Array(count);
+  const on = new Map<number, ChannelView>();
+  const links = sockets.map((_, link) => link);
+  for (let seated = 0; seated < count; seated += SEATED_AT_ONCE) {
+    group.settle(links.slice(0, seated + SEATED_AT_ONCE), beginOf(seated));
+  }
+  for (const channel of group.channels) {
+    const { link, wakeAt } = channel;
+    if (link === undefined || wakeAt === undefined) throw new Error("A channel has no link.");
+    on.set(link, channel);
+    dueAt[link] = wakeAt;
+  }
   const wake = (): void => {
     for (const tick of group.tick(realClock.now())) {
       leave(sockets[tick.link], tick.frame, dueAt[tick.link] ?? Number.NaN);
-      dueAt[tick.link] = group.channels[tick.link]?.wakeAt ?? Number.NaN;
+      dueAt[tick.link] = on.get(tick.link)?.wakeAt ?? Number.NaN;
     }
     realClock.setTimer(group.wakeAt, wake);
   };

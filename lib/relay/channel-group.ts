@@ -11,6 +11,7 @@ import { shuffle } from "../runtime/distribution.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import type { LinkId } from "./event.ts";
 import { type StreamState, StreamUses } from "./stream-use.ts";
+import { TickQueue } from "./tick-queue.ts";
 
 /** How a zone's noise channels are set up. */
 export interface ChannelGroupOptions {
@@ -46,6 +47,9 @@ export interface Settled {
   readonly retired: readonly LinkId[];
 }
 
+/** A channel of a group, to look at: only its group knows when it ticks and where it goes. */
+export type ChannelView = Omit<NoiseChannel, "join" | "leave" | "send" | "stay" | "tick">;
+
 /** Bytes that left at ticks, by what was in the frames. */
 export type TickBytes = Record<"noise" | Lane, number>;
 
@@ -57,12 +61,16 @@ export const CARRIERS_MAX = 2;
 
 /** The noise channels of one zone, and which link each is on. */
 export class ChannelGroup {
-  readonly channels: readonly NoiseChannel[];
+  readonly channels: readonly ChannelView[];
   /** What left at ticks so far, of all channels. */
   readonly sent: Readonly<TickBytes>;
   /** Whether frames leave only where there is something to say. */
   readonly isSilent: boolean;
   readonly #sent: TickBytes = { noise: 0, control: 0, payload: 0 };
+  readonly #channels: readonly NoiseChannel[];
+  readonly #queue: TickQueue;
+  /** Number of the channel that is on a link. */
+  readonly #on = new Map<LinkId, number>();
   readonly #uses = new StreamUses();
   readonly #random: RandomSource;
   readonly #aside: RandomSource;
@@ -76,38 +84,35 @@ export class ChannelGroup {
     this.isSilent = options.isSilent;
     this.sent = this.#sent;
     const carriesOver = !options.rotates;
-    this.channels = Array.from(
+    this.#channels = Array.from(
       { length: options.count },
       () => new NoiseChannel({ ...options, carriesOver }),
     );
+    this.channels = this.#channels;
+    this.#queue = new TickQueue(options.count);
   }
 
   /** The next tick of any channel; infinite when none is on a link. */
   get wakeAt(): number {
-    let at = Number.POSITIVE_INFINITY;
-    for (const channel of this.channels) at = Math.min(at, channel.wakeAt ?? at);
-    return at;
+    return this.#queue.wakeAt;
   }
 
   /** How many channels are on a link. */
   get seated(): number {
-    let count = 0;
-    for (const { link } of this.channels) if (link !== undefined) count++;
-    return count;
+    return this.#on.size;
   }
 
   /** How many streams a wallet's transaction could leave on now, by what they carried already. */
   get free(): number {
     let count = 0;
-    for (const channel of this.channels) if (this.#mayTake(channel)) count++;
+    for (const channel of this.#channels) if (this.#mayTake(channel)) count++;
     return count;
   }
 
   /** Whether a stream has carried what it may: what is due now may have to wait for another. */
   get isSpent(): boolean {
-    return this.channels.some(
-      ({ link }) => link !== undefined && this.#uses.of(link) !== undefined,
-    );
+    for (const link of this.#on.keys()) if (this.#uses.of(link) !== undefined) return true;
+    return false;
   }
 
   /**
@@ -116,7 +121,7 @@ export class ChannelGroup {
    * @param id the tag of its message
    */
   holding(id: string): number {
-    return this.channels.filter((channel) => channel.holds(id)).length;
+    return this.#channels.filter((channel) => channel.holds(id)).length;
   }
 
   /**
@@ -126,9 +131,11 @@ export class ChannelGroup {
    */
   tick(now: number): Tick[] {
     const ticks: Tick[] = [];
-    for (const channel of this.channels) {
-      const content = channel.readyLane ?? "noise";
-      const tick = channel.tick(now);
+    for (const number of this.#queue.takeDue(now)) {
+      const channel = this.#channels[number];
+      const content = channel?.readyLane ?? "noise";
+      const tick = channel?.tick(now);
+      this.#queue.set(number, channel?.wakeAt);
       if (tick === undefined || (this.isSilent && content === "noise")) continue;
       this.#sent[content] += tick.frame.length;
       ticks.push(tick);
@@ -144,7 +151,7 @@ export class ChannelGroup {
    * @returns on how many it waits
    */
   sendLocal(message: FramedMessage, isBehind: boolean): number {
-    const may = this.channels.filter(
+    const may = this.#channels.filter(
       (channel) => this.#mayTake(channel) && this.#hasTime(channel, message),
     );
     const chosen = may.length <= CARRIERS_MAX ? may : shuffle(this.#aside, may);
@@ -167,7 +174,7 @@ export class ChannelGroup {
    * @param message framed already
    */
   sendFor(source: LinkId, message: FramedMessage): boolean {
-    const channel = this.channels.findLast((one) => one.link !== undefined);
+    const channel = this.#channels.findLast((one) => one.link !== undefined);
     const { link } = channel ?? {};
     if (channel === undefined || link === undefined || this.seated < 2) return false;
     if (channel.ticks < 1 || !this.#hasTime(channel, message)) return false;
@@ -185,7 +192,7 @@ export class ChannelGroup {
    * @param message framed already
    */
   sendOn(link: LinkId, message: FramedMessage): "queued" | "full" | "no-channel" {
-    const channel = this.channels.find((candidate) => candidate.link === link);
+    const channel = this.#channels[this.#on.get(link) ?? -1];
     if (channel === undefined) return "no-channel";
     return channel.send(message) ? "queued" : "full";
   }
@@ -196,7 +203,7 @@ export class ChannelGroup {
    * @param channel one of the group's
    * @returns undefined for a channel without a stream
    */
-  streamState(channel: NoiseChannel): StreamState | undefined {
+  streamState(channel: ChannelView): StreamState | undefined {
     const { link } = channel;
     if (link === undefined) return undefined;
     if (this.#uses.of(link) !== undefined) return "used";
@@ -215,12 +222,10 @@ export class ChannelGroup {
     const returned: ReturnedMessage[] = [];
     const retired: LinkId[] = [];
     const here = new Set(ready);
-    for (const channel of this.channels) {
-      const { link } = channel;
-      if (link === undefined) continue;
-      const isOver = this.#rotates && channel.mayMove();
+    for (const [link, number] of [...this.#on]) {
+      const isOver = this.#rotates && this.#channels[number]?.mayMove() === true;
       if (isOver && here.has(link)) retired.push(link);
-      if (isOver || !here.has(link)) returned.push(...vacate(channel));
+      if (isOver || !here.has(link)) returned.push(...this.#vacate(number));
     }
     this.#uses.keep(here);
     for (const link of retired) here.delete(link);
@@ -229,12 +234,11 @@ export class ChannelGroup {
 
   #seat(ready: readonly LinkId[], returned: ReturnedMessage[], now: number): boolean {
     let joined = false;
-    const taken = new Set(this.channels.map(({ link }) => link));
     let isFull = false;
-    for (const channel of this.channels) {
+    for (const [number, channel] of this.#channels.entries()) {
       const { link: before } = channel;
       if (before === undefined ? isFull : !channel.mayMove()) continue;
-      const free = ready.filter((link) => !taken.has(link));
+      const free = ready.filter((link) => !this.#on.has(link));
       // Where there is no choice nothing is drawn: most calls find every channel seated.
       const [next] = free.length < 2 ? free : shuffle(this.#random, free);
       if (next === undefined) {
@@ -242,9 +246,7 @@ export class ChannelGroup {
         channel.stay(now);
         continue;
       }
-      this.#move(channel, next, now, returned);
-      taken.delete(before);
-      taken.add(next);
+      returned.push(...this.#move(number, channel, next, now));
       isFull = false;
       joined = true;
     }
@@ -252,13 +254,25 @@ export class ChannelGroup {
   }
 
   /** A wallet's transactions go along, unless the next stream is a peer's. */
-  #move(channel: NoiseChannel, next: LinkId, now: number, returned: ReturnedMessage[]): void {
+  #move(number: number, channel: NoiseChannel, next: LinkId, now: number): ReturnedMessage[] {
     const use = channel.link === undefined ? undefined : this.#uses.of(channel.link);
     const goesAlong =
       !this.#rotates && use?.kind === "wallet" && this.#uses.of(next)?.kind !== "peer";
-    returned.push(...vacate(channel, goesAlong ? "payload" : "nothing"));
+    const returned = this.#vacate(number, goesAlong ? "payload" : "nothing");
     if (goesAlong && channel.queuedFrames > 0) this.#uses.take(next, use);
     channel.join(next, now);
+    this.#on.set(next, number);
+    this.#queue.set(number, channel.wakeAt);
+    return returned;
+  }
+
+  #vacate(number: number, keeps: "nothing" | "payload" = "nothing"): ReturnedMessage[] {
+    const channel = this.#channels[number];
+    const { link } = channel ?? {};
+    if (channel === undefined || link === undefined) return [];
+    this.#on.delete(link);
+    this.#queue.set(number, undefined);
+    return channel.leave(keeps).map((message) => ({ ...message, link }));
   }
 
   #mayTake(channel: NoiseChannel): boolean {
@@ -275,13 +289,4 @@ export class ChannelGroup {
     // What is too long for any epoch of this schedule begins as early in one as can be.
     return channel.ticksLeft > ticksNeeded(frames.length) || channel.ticks === 1;
   }
-}
-
-function vacate(
-  channel: NoiseChannel,
-  keeps: "nothing" | "payload" = "nothing",
-): ReturnedMessage[] {
-  const { link } = channel;
-  if (link === undefined) return [];
-  return channel.leave(keeps).map((message) => ({ ...message, link }));
 }

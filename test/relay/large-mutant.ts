@@ -1,6 +1,7 @@
 import type { Zone } from "../../lib/address/zone.ts";
 import { encodeMessage, framesOf, type LevinMessage } from "../../lib/levin/frame.ts";
 import { COMMAND, decodeNewTransactions, type NewTransactions } from "../../lib/monero/message.ts";
+import { NoiseChannel } from "../../lib/padding/noise-channel.ts";
 import { RelayCore } from "../../lib/relay/core.ts";
 import type { LinkEvent, LinkId, RelayEffect } from "../../lib/relay/event.ts";
 
@@ -60,7 +61,8 @@ export abstract class Mutant extends RelayCore {
     const frames = framesOf(message);
     const core = this.zones.find((one) => one.zone === zone);
     for (const channel of core?.channels.channels ?? []) {
-      if (channel.ticks > 0) channel.send({ tag: "stray", lane: "payload", frames });
+      if (channel instanceof NoiseChannel && channel.ticks > 0)
+        channel.send({ tag: "stray", lane: "payload", frames });
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Zone } from "../../lib/address/zone.ts";
 import { framesOf, noiseFrame } from "../../lib/levin/frame.ts";
-import type { FramedMessage } from "../../lib/padding/noise-channel.ts";
+import { type FramedMessage, NoiseChannel } from "../../lib/padding/noise-channel.ts";
 import type { RelayOptions } from "../../lib/relay/core.ts";
 import type { LinkEvent, LinkId, RelayEffect } from "../../lib/relay/event.ts";
 import { framed, Mutant } from "./large-mutant.ts";
@@ -109,7 +109,7 @@ export class Begins extends Mutant {
     if (blob === undefined) return effects;
     const frames = framesOf(transactionsOf([blob], false));
     for (const channel of this.zones.flatMap(({ channels }) => channels.channels)) {
-      if (channel.ticks === 0 && channel.queuedFrames === 0)
+      if (channel instanceof NoiseChannel && channel.ticks === 0 && channel.queuedFrames === 0)
         channel.send({ tag: "stray", lane: "payload", frames });
     }
     return effects;
