@@ -7,13 +7,13 @@ export const STUDY_HELP = `Usage: npm run study -- [--before FILE] [--segments N
 
 Compares what monerod and anonctl node show of their transactions, at their true noise intervals, on
 a private network of real Tor: at the node's own tap and at its link to the guard. Takes an hour and
-a quarter. A segment that is whole is kept; called again, the study goes on with those that are
-missing. Everything runs in a network namespace of its own, so it needs root.
+a half, and 12 GB of memory. A segment that is whole is kept; called again, the study goes on with
+those that are missing. Everything runs in a network namespace of its own, so it needs root.
 
   --before FILE    an older anonctl, studied beside this one
   --segments N     how many segments (default: 3)
-  --minutes N      how long one takes transactions (default: 20)
-  --scale N        subjects in percent of the usual 54 (default: 100)
+  --minutes N      how long one takes transactions (default: 22)
+  --scale N        subjects in percent of the usual 102 (default: 100)
   --binary FILE    the anonctl that is studied (default: dist/anonctl)
   --keep DIR       where segments are kept (default: .cache/study)
   --out FILE       the page (default: docs/study.md; its figure lies beside it)
@@ -27,8 +27,8 @@ Exit codes: 0 done; 1 a segment failed, call it again; 2 usage.
 const SUBJECTS: SegmentPlan["counts"] = {
   monerod: 8,
   before: 10,
-  after: 30,
-  "after-default": 6,
+  after: 60,
+  "after-default": 24,
 };
 const WARM_UP_S = 120;
 /** More often, frames would wait for each other most of the time, as no wallet's do. */
@@ -63,7 +63,7 @@ export function readStudySettings(
     options: {
       before: { type: "string" },
       segments: { type: "string", default: "3" },
-      minutes: { type: "string", default: "20" },
+      minutes: { type: "string", default: "22" },
       scale: { type: "string", default: "100" },
       binary: { type: "string", default: "dist/anonctl" },
       keep: { type: "string", default: ".cache/study" },
