@@ -37,13 +37,13 @@ export function gatewayTexts(settings: NodeSettings): Omit<ZoneExplanation, "zon
   const { gateway } = settings;
   if (gateway === undefined) return { connects: [], leaks: [] };
   const { address, ssl } = gateway.place;
-  const way = wayText(address, gateway.daemonProxy, settings);
+  const way = wayText(address, gateway.proxy, settings);
   const inside =
     ssl === "disabled" ? "" : ssl === "enabled" ? ", inside TLS" : ", inside TLS if it can";
   const leaks = [
     "which blocks and outputs wallets ask about, and when, to that daemon; never what they send.",
   ];
-  const isOpen = gateway.daemonProxy === undefined && address.zone === "public";
+  const isOpen = gateway.proxy === undefined && address.zone === "public";
   if (isOpen && !isLoopback(address.host)) leaks.push("this machine's address, to that daemon.");
   return {
     connects: [

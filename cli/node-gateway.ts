@@ -1,45 +1,27 @@
 import type { Address } from "../lib/address/address.ts";
 import type { Network } from "../lib/monero/network.ts";
 import { DaemonGateway } from "../lib/relay/gateway.ts";
-import type { DaemonLogin } from "../lib/relay/gateway-digest.ts";
-import { walletDaemonNames } from "../lib/relay/gateway-option.ts";
-import {
-  chooseDaemonWay,
-  type DaemonPlace,
-  type DaemonProxy,
-  type DaemonRules,
-  daemonDial,
-  readDaemonPlace,
-} from "../lib/relay/gateway-place.ts";
+import { walletDaemonNames as names } from "../lib/relay/gateway-option.ts";
+import { readDaemonPlace } from "../lib/relay/gateway-place.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import type { StreamIsolation } from "../lib/socks/isolation.ts";
-import { Dialer } from "../lib/zone/dial.ts";
-import { parseTorProxy } from "../lib/zone/option.ts";
 import { zoneProfiles } from "../lib/zone/profile.ts";
-import { readCertificateFile, readLoginFile } from "./daemon-files.ts";
-import { checkBeside, type ModeSettings } from "./mode-settings.ts";
+import { readCertificateFile } from "./daemon-files.ts";
+import {
+  type DaemonOption,
+  type DaemonSettings,
+  daemonDialOf,
+  daemonText,
+  daemonWay,
+  readDaemon,
+} from "./daemon-settings.ts";
+import type { ModeSettings } from "./mode-settings.ts";
 import { isOn, last, type OptionTexts } from "./option-texts.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** The remote daemon of a node's wallets, read and checked. */
-export interface GatewaySettings {
-  readonly place: DaemonPlace;
-  readonly login: DaemonLogin | undefined;
-  readonly daemonProxy: DaemonProxy | undefined;
-  readonly direct: boolean;
-}
-
-/** An option of the gateway. */
-export interface GatewayOption {
-  readonly name: string;
-  /** Empty for a switch. */
-  readonly argument: string;
-  readonly about: string;
-}
-
 /** The options, with the names that Monero's wallets and its document give them. */
-export const gatewayOptions: readonly GatewayOption[] = [
+export const gatewayOptions: readonly DaemonOption[] = [
   {
     name: "daemon",
     argument: "URL",
@@ -99,7 +81,7 @@ export function readGateway(
   network: Network,
   mode: ModeSettings,
   warnings: string[],
-): GatewaySettings | undefined {
+): DaemonSettings | undefined {
   const url = last(texts, "daemon");
   if (url === undefined) {
     const alone = gatewayOptions.find(({ name }) => texts.has(name));
@@ -110,21 +92,12 @@ export function readGateway(
     url,
     defaultPort: network.rpcPort,
     ssl: last(texts, "daemon-ssl"),
-    certificates: readCertificateFile(last(texts, "daemon-cert-file"), walletDaemonNames),
+    certificates: readCertificateFile(daemonText(texts, names.certFile), names),
     anyCertificate: isOn(texts, "daemon-ssl-allow-any-cert"),
     trusted: readTrust(texts),
   });
-  const proxyText = last(texts, "daemon-proxy");
-  const settings: GatewaySettings = {
-    place,
-    login: readLoginFile(last(texts, "daemon-login-file"), walletDaemonNames),
-    daemonProxy: proxyText === undefined ? undefined : parseTorProxy(proxyText, "--daemon-proxy"),
-    direct: isOn(texts, "daemon-direct"),
-  };
-  if (settings.daemonProxy !== undefined) {
-    checkBeside(mode, settings.daemonProxy.proxy, "--daemon-proxy");
-  }
-  const way = chooseDaemonWay(place, rulesOf(settings, mode));
+  const settings = readDaemon(texts, place, names, mode);
+  const way = daemonWay(settings, mode);
   warnings.push(...warningsOf(settings, way.kind));
   return settings;
 }
@@ -137,22 +110,13 @@ export function readGateway(
  * @param isolation draws the credentials that keep the daemon's streams apart from all others
  */
 export function makeGateway(
-  settings: GatewaySettings,
+  settings: DaemonSettings,
   mode: ModeSettings,
   isolation: StreamIsolation,
 ): DaemonGateway {
   const { place, login } = settings;
-  const clock = realClock;
-  const dialers = Object.fromEntries(
-    mode.proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, clock)]),
-  );
-  const way = chooseDaemonWay(place, rulesOf(settings, mode));
-  const dial = daemonDial(place, way, { dialers, isolation, clock });
-  return new DaemonGateway({ place, dial, login, random: systemRandom, clock });
-}
-
-function rulesOf({ daemonProxy, direct }: GatewaySettings, mode: ModeSettings): DaemonRules {
-  return { mode: mode.mode, proxies: mode.proxies, daemonProxy, direct };
+  const dial = daemonDialOf(settings, mode, isolation);
+  return new DaemonGateway({ place, dial, login, random: systemRandom, clock: realClock });
 }
 
 function readTrust(texts: OptionTexts): boolean | undefined {
@@ -164,7 +128,7 @@ function readTrust(texts: OptionTexts): boolean | undefined {
   return trusted ? true : untrusted ? false : undefined;
 }
 
-function warningsOf({ place, direct }: GatewaySettings, way: string): string[] {
+function warningsOf({ place, direct }: DaemonSettings, way: string): string[] {
   const { address, ssl, trust, trusted } = place;
   const warnings: string[] = [];
   if (!trusted) {

@@ -9,13 +9,14 @@ import type { TargetKind } from "../lib/relay/dial-target.ts";
 import type { RetrySchedule } from "../lib/relay/pool.ts";
 import { ANNOUNCING_OUTBOUND_MIN } from "../lib/relay/zone-announcing.ts";
 import { type AnonymousInbound, parseAnonymousInbound, type TxProxy } from "../lib/zone/option.ts";
-import { type GatewaySettings, readGateway } from "./node-gateway.ts";
+import type { DaemonSettings } from "./daemon-settings.ts";
+import { readGateway } from "./node-gateway.ts";
 import { type MetricsSettings, readMetrics } from "./node-metrics.ts";
 import { checkNodePlaces, hiddenMode, type NodeModeSettings, readNodeMode } from "./node-mode.ts";
 import { type NoiseSettings, readNoise } from "./node-noise.ts";
 import { checkPublicPeer, type GivenPeer, type PublicSettings, readPublic } from "./node-public.ts";
 import { readNodeTor } from "./node-tor.ts";
-import { readVerify, type VerifySettings } from "./node-verify.ts";
+import { readVerify } from "./node-verify.ts";
 import { readDuration, readRange } from "./option-durations.ts";
 import { type OptionPlace, onCommandLine, type PlaceOf } from "./option-place.ts";
 import { isOn, last, type OptionTexts } from "./option-texts.ts";
@@ -44,9 +45,9 @@ export interface NodeSettings extends NodeModeSettings, NoiseSettings {
   /** Where Prometheus may ask; undefined for nowhere. */
   readonly metrics: MetricsSettings | undefined;
   /** The remote daemon that wallets read from. */
-  readonly gateway: GatewaySettings | undefined;
+  readonly gateway: DaemonSettings | undefined;
   /** The trusted daemon that checks what peers send. */
-  readonly verify: VerifySettings | undefined;
+  readonly verify: DaemonSettings | undefined;
   readonly retry: RetrySchedule;
   readonly timedSyncMs: number;
   /** Worth telling before the node starts. */

@@ -1,45 +1,27 @@
 import { isLoopback } from "../lib/address/loopback.ts";
 import type { Network } from "../lib/monero/network.ts";
 import type { Notice } from "../lib/relay/event.ts";
-import type { DaemonLogin } from "../lib/relay/gateway-digest.ts";
 import { verifierNames as names } from "../lib/relay/gateway-option.ts";
-import {
-  chooseDaemonWay,
-  type DaemonPlace,
-  type DaemonProxy,
-  type DaemonRules,
-  daemonDial,
-  readDaemonPlace,
-} from "../lib/relay/gateway-place.ts";
+import { type DaemonPlace, readDaemonPlace } from "../lib/relay/gateway-place.ts";
 import { Verifier } from "../lib/relay/verifier.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import type { StreamIsolation } from "../lib/socks/isolation.ts";
-import { Dialer } from "../lib/zone/dial.ts";
-import { parseTorProxy } from "../lib/zone/option.ts";
-import { readCertificateFile, readLoginFile } from "./daemon-files.ts";
-import { checkBeside, type ModeSettings } from "./mode-settings.ts";
-import { isOn, last, type OptionTexts } from "./option-texts.ts";
+import { readCertificateFile } from "./daemon-files.ts";
+import {
+  type DaemonOption,
+  type DaemonSettings,
+  daemonDialOf,
+  daemonText,
+  daemonWay,
+  readDaemon,
+} from "./daemon-settings.ts";
+import type { ModeSettings } from "./mode-settings.ts";
+import { last, type OptionTexts } from "./option-texts.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** The trusted daemon that judges what peers send, read and checked. */
-export interface VerifySettings {
-  readonly place: DaemonPlace;
-  readonly login: DaemonLogin | undefined;
-  readonly proxy: DaemonProxy | undefined;
-  readonly direct: boolean;
-}
-
-/** An option of the verifying daemon. */
-export interface VerifyOption {
-  readonly name: string;
-  /** Empty for a switch. */
-  readonly argument: string;
-  readonly about: string;
-}
-
 /** The options. */
-export const verifyOptions: readonly VerifyOption[] = [
+export const verifyOptions: readonly DaemonOption[] = [
   {
     name: "verify-with",
     argument: "URL",
@@ -79,7 +61,7 @@ export function readVerify(
   network: Network,
   mode: ModeSettings,
   warnings: string[],
-): VerifySettings | undefined {
+): DaemonSettings | undefined {
   const url = last(texts, "verify-with");
   if (url === undefined) {
     const alone = verifyOptions.find(({ name }) => texts.has(name));
@@ -89,18 +71,11 @@ export function readVerify(
       `--${alone.name} is for the daemon that checks what peers send; add --verify-with HOST:PORT.`,
     );
   }
-  const certificates = readCertificateFile(last(texts, "verify-cert-file"), names);
+  const certificates = readCertificateFile(daemonText(texts, names.certFile), names);
   const defaultPort = network.rpcPort;
   const place = readDaemonPlace({ url, defaultPort, certificates, options: names });
-  const proxy = last(texts, "verify-proxy");
-  const settings: VerifySettings = {
-    place,
-    login: readLoginFile(last(texts, "verify-login-file"), names),
-    proxy: proxy === undefined ? undefined : parseTorProxy(proxy, names.proxy),
-    direct: isOn(texts, "verify-direct"),
-  };
-  if (settings.proxy !== undefined) checkBeside(mode, settings.proxy.proxy, names.proxy);
-  const way = chooseDaemonWay(place, rulesOf(settings, mode));
+  const settings = readDaemon(texts, place, names, mode);
+  const way = daemonWay(settings, mode);
   if (settings.direct) warnings.push(...directWarnings(place, way.kind === "open"));
   return settings;
 }
@@ -114,23 +89,14 @@ export function readVerify(
  * @param notice takes what is worth a line in the log
  */
 export function makeVerifier(
-  settings: VerifySettings,
+  settings: DaemonSettings,
   mode: ModeSettings,
   isolation: StreamIsolation,
   notice: (notice: Notice) => void,
 ): Verifier {
   const { place, login } = settings;
-  const clock = realClock;
-  const dialers = Object.fromEntries(
-    mode.proxies.map((proxy) => [proxy.zone, new Dialer(proxy, isolation, clock)]),
-  );
-  const way = chooseDaemonWay(place, rulesOf(settings, mode));
-  const dial = daemonDial(place, way, { dialers, isolation, clock });
-  return new Verifier({ place, dial, login, random: systemRandom, clock, notice });
-}
-
-function rulesOf({ proxy, direct }: VerifySettings, { mode, proxies }: ModeSettings): DaemonRules {
-  return { mode, proxies, daemonProxy: proxy, direct };
+  const dial = daemonDialOf(settings, mode, isolation);
+  return new Verifier({ place, dial, login, random: systemRandom, clock: realClock, notice });
 }
 
 function directWarnings({ address: { host }, ssl, trust }: DaemonPlace, isOpen: boolean): string[] {
