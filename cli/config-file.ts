@@ -7,7 +7,9 @@ const CONFIG_BYTES_MAX = 65_536;
 /** One `name=value` line of a configuration file. */
 export interface ConfigLine {
   readonly name: string;
+  /** "1" for a bare name. */
   readonly value: string;
+  readonly isBare?: true;
   /** From 1. */
   readonly line: number;
 }
@@ -61,7 +63,7 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
       );
     }
     const value = equals < 0 ? "1" : content.slice(equals + 1).trim();
-    lines.push({ name, value, line: index + 1 });
+    lines.push({ name, value, line: index + 1, ...(equals < 0 && { isBare: true }) });
   }
   return lines;
 }

@@ -1,7 +1,6 @@
 import { FRAGMENTS_MAX, FRAME_BYTES } from "../lib/levin/frame.ts";
 import type { Network } from "../lib/monero/network.ts";
 import { type EpochLength, streamEpoch } from "../lib/padding/epoch.ts";
-import { PaddingError } from "../lib/padding/error.ts";
 import {
   hidesPayload,
   longestInterval,
@@ -17,7 +16,7 @@ import { formatDuration } from "../lib/runtime/duration.ts";
 import type { TxProxy } from "../lib/zone/option.ts";
 import { readRange } from "./option-durations.ts";
 import { isOn, last, type OptionTexts } from "./option-texts.ts";
-import { UsageError } from "./usage-error.ts";
+import { naming, UsageError } from "./usage-error.ts";
 
 /** How a node's links of anonymity zones carry noise. */
 export interface NoiseSettings {
@@ -154,22 +153,13 @@ function readSchedule(
   const text = last(texts, "noise-schedule");
   if (text === undefined)
     return channels === "all" ? slower(moneroSchedule, ALL_SLOWER) : moneroSchedule;
-  const schedule = named("noise-schedule", () => parseSchedule(text));
+  const schedule = naming("noise-schedule", () => parseSchedule(text));
   if (network.name !== "regtest" && !hidesPayload(schedule)) {
     throw usage(
       `--noise-schedule ${text} has intervals so alike that they show which frames carry payload; spread them over a second or more, or use it for experiments on --regtest.`,
     );
   }
   return schedule;
-}
-
-function named<T>(option: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof PaddingError) throw usage(`--${option}: ${error.message}`);
-    throw error;
-  }
 }
 
 function readEpoch(

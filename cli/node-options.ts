@@ -199,12 +199,17 @@ export function collectTexts(
     const why = withoutPublicZone(name, [String(given[camelCase(name)])], isOnlyOnion);
     if (why !== undefined) throw new UsageError("bad-option", `--${why}.`);
   }
-  for (const { name, value, line } of lines) {
+  for (const { name, value, isBare, line } of lines) {
     const why = hasPublic ? undefined : withoutPublicZone(name, [value], isOnlyOnion);
     if (why !== undefined) {
       throw new UsageError("bad-config-file", `${file}, line ${line}: ${why}.`);
     }
-    if (options.some((known) => known.name === name)) {
+    const known = options.find((one) => one.name === name);
+    if (known !== undefined) {
+      if (isBare === true && known.kind !== "switch") {
+        const text = `${file}, line ${line}: ${name} needs a value; write ${name}=${known.argument}.`;
+        throw new UsageError("bad-config-file", text);
+      }
       texts.set(name, [...(texts.get(name) ?? []), value]);
     } else if (harmless.has(name)) {
       ignored.push(name);

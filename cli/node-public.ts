@@ -17,7 +17,7 @@ import {
   readWay,
 } from "./node-public-way.ts";
 import { last, type OptionTexts } from "./option-texts.ts";
-import { UsageError } from "./usage-error.ts";
+import { naming, UsageError } from "./usage-error.ts";
 
 /** A node's public zone, read and checked. */
 export interface PublicSettings {
@@ -191,8 +191,12 @@ export function readPublic(
     asksResolver: readResolver(texts, way, seedNames, warnings),
     outboundMax: readCount(texts, "out-peers", OUT_PEERS_DEFAULT),
     inboundMax: listen === undefined ? 0 : readCount(texts, "in-peers", IN_PEERS_DEFAULT),
-    forwardDelay: parseForwardDelay(last(texts, "forward-delay") ?? "poisson:22s"),
-    embargo: parseEmbargo(last(texts, "dandelion-embargo") ?? "poisson:39s"),
+    forwardDelay: naming("forward-delay", () =>
+      parseForwardDelay(last(texts, "forward-delay") ?? "poisson:22s"),
+    ),
+    embargo: naming("dandelion-embargo", () =>
+      parseEmbargo(last(texts, "dandelion-embargo") ?? "poisson:39s"),
+    ),
   };
 }
 

@@ -130,13 +130,13 @@ function moneroNodeCommand(): Command {
   });
 }
 
-function refuseWords([word, ...more]: readonly string[]): void {
+function refuseWords([word]: readonly string[]): void {
   if (word === undefined) return;
   throw new UsageError(
     "bad-option",
     word === "status" || word === "forget"
       ? `The word ${word} comes first, and the options after it: anonctl node ${word}.`
-      : `too many arguments. Expected 0 arguments but got ${more.length + 1}: "${word.slice(0, 100)}".`,
+      : `"${word.slice(0, 100)}" is no command of anonctl node, which has status and forget. See anonctl node --help.`,
   );
 }
 

@@ -70,7 +70,7 @@ export function readPlaced<T>(from: FileTexts, read: () => T): T {
 
 /** Only the option that a message names first: later ones are advice. */
 function lineOf(message: string, { file, lines, texts }: FileTexts): number | undefined {
-  const [, named] = /--([a-z][a-z0-9-]*)/.exec(message) ?? [];
+  const [, named] = /--([a-z][A-Za-z0-9-]*)/.exec(message) ?? [];
   if (named === undefined || message.startsWith(`${file}, line `)) return undefined;
   const given = texts.get(named) ?? [];
   const here = lines.filter(({ name, value }) => name === named && given.includes(value));

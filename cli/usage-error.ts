@@ -1,3 +1,4 @@
+import { InvalidArgumentError, type Option } from "commander";
 import { Fault } from "../lib/runtime/fault.ts";
 
 /** What can be wrong with what the user wrote on the command line or in a file. */
@@ -14,9 +15,26 @@ export class UsageError extends Fault<UsageErrorCode> {
   }
 }
 
+/**
+ * Reads an option's text by a parser that knows no options, and names the option in what it says.
+ *
+ * @param option its name, without dashes
+ * @param read throws what is wrong with the text
+ * @throws UsageError that begins with the option; what is not the user's fault as it was
+ */
+export function naming<T>(option: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.where !== "config") throw error;
+    throw new UsageError("bad-option", `--${option}: ${error.message}`);
+  }
+}
+
 /** A command as commander makes it, with its types or without. */
 interface Speaker {
   readonly commands: readonly Speaker[];
+  readonly options: readonly Option[];
   name(): string;
   configureOutput(output: { outputError: (text: string, write: Write) => void }): unknown;
   showHelpAfterError(text: string): unknown;
@@ -41,5 +59,19 @@ function nameErrors(command: Speaker, prefix: string, words: string): void {
     outputError: (text, write) => write(text.replace(/^error: /, `${prefix}: `)),
   });
   command.showHelpAfterError(`See ${words} --help.`);
+  for (const option of command.options) if (option.required) refuseOptionAsValue(option);
   for (const one of command.commands) nameErrors(one, prefix, `${words} ${one.name()}`);
+}
+
+/** A forgotten value must not make a file's name of the next option: it might be one that protects. */
+function refuseOptionAsValue(option: Option): void {
+  const { parseArg } = option;
+  option.argParser((value: string, before: unknown) => {
+    if (value.startsWith("--")) {
+      throw new InvalidArgumentError(
+        `${value.slice(0, 100)} is an option; give ${option.long} its value first.`,
+      );
+    }
+    return parseArg === undefined ? value : parseArg(value, before);
+  });
 }

@@ -90,7 +90,9 @@ function readSocks(
     /^(?:(socks5|socks4a):\/\/)?(?:(.*)@)?(.*)$/s.exec(text) ?? [];
   const version = scheme === "socks5" ? "5" : scheme === "socks4a" ? "4a" : standard;
   const proxy = readPlace(endpoint);
-  if (typeof proxy === "string") throw bad(proxy);
+  if (typeof proxy === "string") {
+    throw bad(mayHoldPassword(text) ? "has no @ before its IP:PORT, or a wrong IP:PORT" : proxy);
+  }
   const credentials = readCredentials(userinfo, scheme, bad);
   return { proxy, version, ...(credentials === undefined ? {} : { credentials }) };
 }
@@ -142,9 +144,10 @@ export function parseTorProxy(text: string, option = "--tor-proxy"): TxProxy<"to
 export function parseClearnetProxy(text: string): ProxyPlace {
   const place = readPlace(text);
   if (typeof place !== "string") return place;
+  const what = mayHoldPassword(text) ? "has more than IP:PORT" : place;
   throw new ZoneError(
     "bad-proxy",
-    `--proxy ${withoutCredentials(text)} ${place}; write --proxy IP:PORT, as in 127.0.0.1:9050.`,
+    `--proxy ${withoutCredentials(text)} ${what}; write --proxy IP:PORT, as in 127.0.0.1:9050.`,
   );
 }
 
@@ -213,9 +216,18 @@ function badTxProxy(text: string, what: string): ZoneError {
   );
 }
 
-/** Messages end in logs and bug reports: nothing before an @ is shown but the zone. */
+/**
+ * Messages end in logs and bug reports: nothing before an @ is shown but the zone, nor what has more
+ * colons than a scheme and an IPv4 address have, which may be a password whose @ was forgotten.
+ */
 function withoutCredentials(text: string): string {
-  return text.replace(/^(tor,|i2p,)?.*@/s, "$1…@");
+  if (text.includes("@")) return text.replace(/^(tor,|i2p,)?.*@/s, "$1…@");
+  return mayHoldPassword(text) ? text.replace(/:\/\/.*$/s, "://…") : text;
+}
+
+function mayHoldPassword(text: string): boolean {
+  const [, place] = /^[^@]*?:\/\/([^@]*)$/s.exec(text) ?? [];
+  return place !== undefined && !/^(?:\[[0-9a-f:.]*\]|[0-9.]*)(?::[0-9]*)?(?:,|$)/i.test(place);
 }
 
 function badInbound(text: string, what: string): ZoneError {

@@ -51,7 +51,7 @@ describe("a configuration file", () => {
       { name: "tx-proxy", value: "tor,127.0.0.1:9050,16", line: 3 },
       { name: "add-peer", value: "aaa.onion:18083", line: 4 },
       { name: "add-peer", value: "bbb.onion", line: 5 },
-      { name: "regtest", value: "1", line: 6 },
+      { name: "regtest", value: "1", line: 6, isBare: true },
       { name: "testnet", value: "0", line: 7 },
       { name: "noise-schedule", value: "uniform:10s..15s", line: 8 },
       { name: "retry", value: "", line: 9 },

@@ -15,8 +15,8 @@ function said(words: readonly string[], config: string): string {
   command.parse([...words], { from: "user" });
   const file = "node.conf";
   const lines = parseConfig(config, file);
-  const { texts, placeOf } = collectTexts(command, lines, file);
   try {
+    const { texts, placeOf } = collectTexts(command, lines, file);
     readPlaced({ file, lines, texts }, () => readNodeSettings(texts, placeOf));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
@@ -32,6 +32,18 @@ test.each([
   ["one of several", `${TOR}\ntx-proxy=i2p,banana`, "node.conf, line 2: --tx-proxy i2p,banana has"],
   ["a switch", `regtest=perhaps\n${TOR}`, 'node.conf, line 1: --regtest is a switch; "perhaps"'],
   ["a duration", `${TOR}\ntimed-sync=1d`, "node.conf, line 2: --timed-sync"],
+  [
+    "a name in capitals",
+    `${TOR}\nreveal-IP-address=maybe`,
+    "node.conf, line 2: --reveal-IP-address",
+  ],
+  ["a delay", `${TOR}\npublic\nforward-delay=x`, "node.conf, line 3: --forward-delay: "],
+  ["an embargo", `${TOR}\npublic\ndandelion-embargo=x`, "node.conf, line 3: --dandelion-embargo: "],
+  [
+    "a value that is not there",
+    `${TOR}\nnoise-channels`,
+    "node.conf, line 2: noise-channels needs",
+  ],
   ["a daemon", `${TOR}\ndaemon=http://a b`, "node.conf, line 2: --daemon"],
 ])("the line of %s that can't be used is named", (_, config, message) => {
   expect(said([], config)).toStartWith(message);
@@ -46,4 +58,18 @@ test("no line is named for what the command line gave", () => {
 test("no line is named for what is missing", () => {
   expect(said([], "add-peer=127.0.0.1:1")).toStartWith("node.conf, line 1: ");
   expect(said([], "regtest=1")).toStartWith("The node has no zone: give --tx-proxy");
+});
+
+test("a password is in no message, also where its @ is missing", () => {
+  for (const proxy of [
+    "tor,socks5://alice:secret:127.0.0.1:1",
+    "tor,socks5://alice:secret",
+    "tor,socks5://secret",
+    "socks5://alice:secret",
+  ]) {
+    for (const option of ["tx-proxy", "tor-proxy", "proxy"]) {
+      expect(said([`--${option}`, proxy], "")).not.toMatch(/secret|alice/);
+    }
+  }
+  expect(said(["--tx-proxy", "tor,socks5://127.0.0.1"], "")).toContain("socks5://127.0.0.1 has");
 });
