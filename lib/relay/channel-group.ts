@@ -75,6 +75,8 @@ export class ChannelGroup {
   readonly #random: RandomSource;
   readonly #aside: RandomSource;
   readonly #rotates: boolean;
+  /** Whether the stream that was given up last was so at its epoch's end. */
+  #isTurning = false;
 
   /** @param options how many, and how each is set up */
   constructor(options: ChannelGroupOptions) {
@@ -113,6 +115,15 @@ export class ChannelGroup {
   get isSpent(): boolean {
     for (const link of this.#on.keys()) if (this.#uses.of(link) !== undefined) return true;
     return false;
+  }
+
+  /**
+   * Whether who finds no stream now waits for one that rotation brings, and not for the first one,
+   * or the first after a fault.
+   */
+  get isRotating(): boolean {
+    if (!this.#rotates) return false;
+    return this.#isTurning || this.#channels.some(({ ticks }) => ticks > 0);
   }
 
   /**
@@ -225,7 +236,9 @@ export class ChannelGroup {
     for (const [link, number] of [...this.#on]) {
       const isOver = this.#rotates && this.#channels[number]?.mayMove() === true;
       if (isOver && here.has(link)) retired.push(link);
-      if (isOver || !here.has(link)) returned.push(...this.#vacate(number));
+      if (!isOver && here.has(link)) continue;
+      this.#isTurning = isOver;
+      returned.push(...this.#vacate(number));
     }
     this.#uses.keep(here);
     for (const link of retired) here.delete(link);

@@ -68,13 +68,16 @@ export class HiddenWallet {
       if (transaction.underway === undefined && transaction.dueAt <= now) due.push(transaction);
     }
     if (due.length === 0) return;
-    const seated = this.#context.zones.filter(({ channels }) => channels.seated > 0);
+    const { zones } = this.#context;
+    const seated = zones.filter(({ channels }) => channels.seated > 0);
     due.sort((a, b) => a.sends - b.sends);
     for (const transaction of due) {
       const isCarried = this.#carry(transaction, seated);
-      // It waits for a stream from here on: it does not come at a random moment.
-      if (!isCarried && seated.some(({ channels }) => channels.isSpent))
+      // It waits for a stream's beginning from here on: it does not come at a random moment.
+      if (isCarried) continue;
+      if (zones.some(({ channels }) => channels.isSpent || channels.isRotating)) {
         transaction.isBehind = true;
+      }
     }
   }
 
@@ -89,7 +92,7 @@ export class HiddenWallet {
       transaction.arrived = false;
       transaction.isBehind = false;
       transaction.leftOn.clear();
-      transaction.underway = { zone: zone.zone, waiting, left: 0 };
+      transaction.underway = { zone: zone.zone, waiting, left: 0, isCounted: false };
       return true;
     }
     return false;
@@ -174,7 +177,8 @@ export class HiddenWallet {
     if (underway === undefined) return;
     underway.waiting--;
     if (left) underway.left++;
-    if (left && underway.left === 1) {
+    if (left && !underway.isCounted) {
+      underway.isCounted = true;
       transaction.sends++;
       this.#record(transaction);
       const { withoutNoise } = this.#noiseless(({ zone }) => zone === underway.zone);

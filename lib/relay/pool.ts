@@ -24,11 +24,22 @@ export interface LocalTransaction {
   /** When it is to be sent next, in milliseconds on the core's clock. */
   dueAt: number;
   /** The zone whose channels it waits on, and on how many; undefined where it waits on none. */
-  underway: { readonly zone: AnonymityZone; waiting: number; left: number } | undefined;
+  underway: Underway | undefined;
   /** Links on which it left the last time, and of which nobody knows yet. */
   readonly leftOn: Set<LinkId>;
   /** Whether it has waited for a stream since it was due. */
   isBehind: boolean;
+}
+
+/** One round of a transaction over the channels of a zone. */
+export interface Underway {
+  readonly zone: AnonymityZone;
+  /** Channels on which it waits. */
+  waiting: number;
+  /** Channels that it left on whole, but for links that were lost since. */
+  left: number;
+  /** Whether the round counts as a sending. */
+  isCounted: boolean;
 }
 
 /** A transaction that a peer sent us. */

@@ -2,11 +2,14 @@ import type { Address } from "../address/address.ts";
 import type { Zone } from "../address/zone.ts";
 import { integerBelow, uniform } from "../runtime/distribution.ts";
 import type { RandomSource } from "../runtime/random.ts";
-import type { Link } from "./link.ts";
+import { type Link, TIMED_SYNC_MS } from "./link.ts";
 import type { ZoneOptions } from "./zone-options.ts";
 
-/** Wait from the zone's first peer to the first telling. */
-const FIRST_MS = { low: 2_000, high: 20_000 } as const;
+/**
+ * Wait from the zone's first peer to the first telling, in timed syncs. Soon after it a peer would see
+ * a nameless stream and the one that names us begin together, and know the one by the other.
+ */
+const FIRST_SYNCS = { low: 10, high: 30 } as const;
 /** Wait from one telling to the next. */
 const AGAIN_MS = { low: 600_000, high: 1_800_000 } as const;
 /**
@@ -84,7 +87,8 @@ export class ZoneAnnouncing<Z extends Zone> {
    */
   ready(now: number): void {
     if (!sparesForAnnouncing(this.#zone)) return;
-    this.#at ??= now + uniform(this.#random, FIRST_MS.low, FIRST_MS.high);
+    const { timedSyncMs = TIMED_SYNC_MS } = this.#zone;
+    this.#at ??= now + timedSyncMs * uniform(this.#random, FIRST_SYNCS.low, FIRST_SYNCS.high);
   }
 
   /**

@@ -41,7 +41,7 @@ describe("/forget", () => {
       throw new Error("A transaction is missing.");
     first.sends = 1;
     second.sends = 3;
-    third.underway = { zone: "tor", waiting: 1, left: 0 };
+    third.underway = { zone: "tor", waiting: 1, left: 0, isCounted: false };
     const forget = async (index: number): Promise<unknown> =>
       (await node.post("/forget", { id: idOf(index) })).body;
     const answer = (leaves: boolean, words: string) => ({
