@@ -74,7 +74,7 @@ describe("a node with an onion service of its own", () => {
       const telling = await NodeProcess.start({
         arguments: [
           ...own(user, "--tx-proxy", `tor,127.0.0.1:${user.socksPort}`),
-          ...["--add-exclusive-node", `${service.first.address}:18083`],
+          ...["--add-exclusive-node", `${service.first.address}:18083`, "--timed-sync", "1s"],
         ],
       });
       const lists = (): (readonly PeerEntry[])[] =>
