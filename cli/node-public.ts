@@ -73,7 +73,7 @@ export const publicOptions: readonly PublicOption[] = [
   {
     name: "p2p-bind-ip",
     argument: "IP",
-    about: "where peers of the public zone connect; 127.0.0.1 closes clearnet (default: 127.0.0.1)",
+    about: "where peers connect (default: 127.0.0.1); 127.0.0.1 written out, with --public: dial this machine alone",
   },
   {
     name: "p2p-bind-port",
