@@ -35,6 +35,7 @@ import { serveServices } from "./hs-serve.ts";
 import {
   commandLine,
   describeService,
+  openStretches,
   printJson,
   printLines,
   type ServiceReport,
@@ -91,7 +92,7 @@ export function createCommand(): Command {
     .description("Make a service: an address, its key, and what it leads to.")
     .argument("<NAME>", "what to call it here: lower-case letters, digits, hyphens")
     .addHelpText("after", LIFETIME)
-    .option("--port <VIRTUAL[:HOST:PORT]>", "what others dial and where it leads", collect)
+    .option("--port <VIRTUAL[:[IP:]PORT]>", "what others dial and where it leads", collect)
     .option(forOption.flags, forOption.about)
     .option("--i2p", "an I2P destination in place of an onion service")
     .option("--client-auth <NAME>", "only this client may connect; a key is made for it", collect)
@@ -242,6 +243,7 @@ function report(
   if (record.single_hop) {
     warn("WARNING: a single-hop service does not hide where it is from anybody who looks.");
   }
+  for (const text of openStretches(record)) warn(text);
   if (values.json === true) {
     printJson(serviceDocument(told));
     return;
@@ -269,7 +271,7 @@ function withClients(kept: KeptService, credentials: readonly ServiceCredential[
 }
 
 function checkValues(values: CreateValues): void {
-  const { ephemeral, serve, detach, clientAuth, showKey, i2p } = values;
+  const { ephemeral, serve, detach, clientAuth, showKey, i2p, sam, samOption } = values;
   const both = (first: string, second: string, why: string): UsageError =>
     new UsageError("bad-option", `--${first} and --${second} exclude each other: ${why}.`);
   if (serve === true && detach === true) {
@@ -287,6 +289,10 @@ function checkValues(values: CreateValues): void {
   }
   if (i2p === true && clientAuth !== undefined) {
     throw both("i2p", "client-auth", "only onion services know their clients by key");
+  }
+  if (i2p !== true && (sam !== undefined || samOption !== undefined)) {
+    const option = sam === undefined ? "--sam-option" : "--sam";
+    throw new UsageError("bad-option", `${option} is for I2P destinations; add --i2p.`);
   }
   if (ephemeral === true && clientAuth !== undefined && showKey !== true) {
     throw new UsageError(

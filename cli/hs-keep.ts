@@ -34,6 +34,7 @@ import {
   commandLine,
   describeList,
   describeService,
+  openStretches,
   printJson,
   printLines,
   serviceDocument,
@@ -144,7 +145,7 @@ export function importCommand(): Command {
     .description("Keep the service of a tor HiddenServiceDir, clients too; or of an I2P key file.")
     .argument("<DIR>", "tor's folder; with --i2p a router's key file")
     .option("--name <NAME>", "what to call it here (default: the folder's name)")
-    .option("--port <VIRTUAL[:HOST:PORT]>", "what others dial and where it leads", collect)
+    .option("--port <VIRTUAL[:[IP:]PORT]>", "what others dial and where it leads", collect)
     .option(forOption.flags, forOption.about)
     .option("--i2p", "the keys of an I2P destination")
     .addHelpText(
@@ -169,6 +170,7 @@ export function importCommand(): Command {
     }
     store.add(kept);
     const lines = use === undefined ? [] : presets[use].lines(kept.record);
+    for (const text of openStretches(kept.record)) warn(text);
     if (values.json === true) printJson(serviceDocument({ kept, store, lines }));
     else {
       printLines([

@@ -168,6 +168,6 @@ export function readPorts(
   if (use !== undefined) return presets[use].ports;
   throw new UsageError(
     "bad-option",
-    "A service needs a port: --port VIRTUAL:HOST:PORT, as in 80:127.0.0.1:8080, or --for USE.",
+    "A service needs a port: --port VIRTUAL[:[IP:]PORT], as in 80:127.0.0.1:8080, or --for USE.",
   );
 }

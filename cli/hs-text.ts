@@ -1,4 +1,5 @@
 import process from "node:process";
+import { isLoopback } from "../lib/address/loopback.ts";
 import type { ServiceEvent } from "../lib/hs/event.ts";
 import { revealKey } from "../lib/hs/make.ts";
 import type { ServiceRecord } from "../lib/hs/record.ts";
@@ -34,6 +35,21 @@ export function printLines(lines: readonly string[]): void {
 /** Tells what should be known, on stderr. */
 export function warn(text: string): void {
   process.stderr.write(`${text}\n`);
+}
+
+/**
+ * What is worth telling of where a service leads.
+ *
+ * @param record the service
+ * @returns a sentence for each port that leads beyond this machine
+ */
+export function openStretches({ ports }: ServiceRecord): string[] {
+  return ports
+    .filter(({ host }) => !isLoopback(host))
+    .map(
+      ({ virtual, host, port }) =>
+        `WARNING: port ${virtual} leads to ${place(host, port)}, beyond this machine: on that last stretch, what is said travels in the open.`,
+    );
 }
 
 /**

@@ -1,16 +1,17 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "../lib/address/address.ts";
-import { isOfZone } from "../lib/address/address.ts";
+import { formatAddress, isOfZone } from "../lib/address/address.ts";
 import { AddressError } from "../lib/address/error.ts";
 import { isLoopback } from "../lib/address/loopback.ts";
 import { parseNode } from "../lib/ethereum/enode.ts";
 import { DEFAULT_TCP_PORT } from "../lib/ethereum/enr.ts";
 import { EthereumError } from "../lib/ethereum/error.ts";
 import type { EthereumTarget } from "../lib/relay/ethereum-host.ts";
-import { dialPlan, peerAddressesOf, staysHidden } from "../lib/zone/mode.ts";
+import { dialPlan, type PeerAddresses, peerAddressesOf, staysHidden } from "../lib/zone/mode.ts";
 import { parseAnonymousInbound } from "../lib/zone/option.ts";
 import { zoneProfiles } from "../lib/zone/profile.ts";
+import { asksToHide } from "./anonymize-option.ts";
 import {
   checkBeside,
   type ModeSettings,
@@ -75,6 +76,7 @@ const AUTO = /^auto(?::([^,]*))?(?:,(.*))?$/;
 export function readEthereumSettings(values: EthereumValues): EthereumSettings {
   const dataDir = values.dataDir ?? join(homedir(), ".anonctl", "ethereum");
   const tor = readTorRequest(values, dataDir);
+  checkHidden(values, tor);
   const modes = readMode({ ...values, launched: launchedProxy(tor.launch) });
   const inbound = readInbound(values, modes, tor);
   if (inbound === undefined && values.enrFile !== undefined) {
@@ -89,7 +91,17 @@ export function readEthereumSettings(values: EthereumValues): EthereumSettings {
   return { modes, targets, inbound, tor, enrFile, dataDir, rotateMs };
 }
 
-function readTarget(text: string, { mode, proxies }: ModeSettings): EthereumTarget {
+/** The words in which readMode refuses this name --tx-proxy, which this node does not take. */
+function checkHidden(values: EthereumValues, { launch }: TorRequest): void {
+  const { onlyOnion = false, torProxy, txProxy } = values;
+  const hides = asksToHide(values) || onlyOnion;
+  if (!hides || launch !== undefined || torProxy !== undefined || txProxy !== undefined) return;
+  const mode = onlyOnion ? "only-onion" : "anonymize";
+  throw usage(`--${mode} needs a proxy that you name: give --tor-proxy IP:PORT or --tor launch.`);
+}
+
+function readTarget(text: string, modes: ModeSettings): EthereumTarget {
+  const { mode, proxies } = modes;
   const { publicKey, addresses } = named("--peer", () => parseNode(text));
   const name = addresses.find(({ kind }) => kind === "dns");
   if (name !== undefined) {
@@ -99,10 +111,35 @@ function readTarget(text: string, { mode, proxies }: ModeSettings): EthereumTarg
   }
   const peer = peerAddressesOf(addresses);
   const has = (zone: "tor" | "i2p"): boolean => proxies.some((proxy) => proxy.zone === zone);
+  checkNames(peer, modes);
   // The dialer asks again before it dials; a peer that it never may should not look like one that
   // does not answer.
   dialPlan(mode, peer, { tor: has("tor"), i2p: has("i2p"), clearnet: !staysHidden(mode) });
   return { publicKey, addresses: peer };
+}
+
+/**
+ * A peer's open address takes the place of a name that was tried. Without a proxy the name never is,
+ * and the peer would be dialed openly at once by who meant to reach it through Tor.
+ */
+function checkNames(
+  { onion, i2p, clearnet }: PeerAddresses,
+  { mode, proxies }: ModeSettings,
+): void {
+  if (i2p !== undefined && !proxies.some(({ zone }) => zone === "i2p")) {
+    throw usage(
+      `--peer: "${i2p.host}" is of I2P, to which this node has no way; give the node's onion name or IP address.`,
+    );
+  }
+  if (onion === undefined || proxies.some(({ zone }) => zone === "tor")) return;
+  const [open] = staysHidden(mode) ? [] : clearnet;
+  const openly =
+    open === undefined
+      ? ""
+      : `, or a record without the onion name to dial ${formatAddress(open)} openly`;
+  throw usage(
+    `--peer: "${onion.host}" is of the tor zone, which has no proxy; give --tor-proxy IP:PORT or --tor launch${openly}.`,
+  );
 }
 
 function readInbound(

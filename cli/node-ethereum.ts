@@ -34,6 +34,8 @@ The node greets its peers, answers their pings and sends its own. It relays noth
 no peers by itself, and listens on this machine only.`;
 
 const HELP_COLUMNS = 100;
+/** Elsewhere it is told as another spelling of --tx-proxy, which this node does not take. */
+const TOR_PROXY_ABOUT = "tor's SOCKS proxy, which peers with an onion name need";
 const WAS_OPEN =
   "This node's record named an open address before, so its key is known there; remove the key from the data directory, or choose another one, for a name that can't be tied to it.";
 
@@ -50,7 +52,8 @@ export function ethereumNodeCommand(): Command {
     .option("--protocol <NAME>", "ethereum: all that follows is about it")
     .option("--peer <RECORD|ENODE>", "stay connected with this node; may be repeated", list);
   for (const { name, argument, about } of modeOptions) {
-    command.option(argument === "" ? `--${name}` : `--${name} <${argument}>`, about);
+    const flags = argument === "" ? `--${name}` : `--${name} <${argument}>`;
+    command.option(flags, name === "tor-proxy" ? TOR_PROXY_ABOUT : about);
   }
   command
     .option("--tor-rotate-circuits <DURATION>", "new circuits for new streams, about this often")

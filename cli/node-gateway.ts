@@ -2,7 +2,7 @@ import type { Address } from "../lib/address/address.ts";
 import type { Network } from "../lib/monero/network.ts";
 import { DaemonGateway } from "../lib/relay/gateway.ts";
 import { walletDaemonNames as names } from "../lib/relay/gateway-option.ts";
-import { readDaemonPlace } from "../lib/relay/gateway-place.ts";
+import { type DaemonWay, needlessDirect, readDaemonPlace } from "../lib/relay/gateway-place.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
 import type { StreamIsolation } from "../lib/socks/isolation.ts";
@@ -98,7 +98,7 @@ export function readGateway(
   });
   const settings = readDaemon(texts, place, names, mode);
   const way = daemonWay(settings, mode);
-  warnings.push(...warningsOf(settings, way.kind));
+  warnings.push(...warningsOf(settings, way));
   return settings;
 }
 
@@ -128,7 +128,7 @@ function readTrust(texts: OptionTexts): boolean | undefined {
   return trusted ? true : untrusted ? false : undefined;
 }
 
-function warningsOf({ place, direct }: DaemonSettings, way: string): string[] {
+function warningsOf({ place, direct }: DaemonSettings, way: DaemonWay): string[] {
   const { address, ssl, trust, trusted } = place;
   const warnings: string[] = [];
   if (!trusted) {
@@ -136,7 +136,9 @@ function warningsOf({ place, direct }: DaemonSettings, way: string): string[] {
       "A wallet takes this node for a daemon of your own, since it is on this machine: start it with --untrusted-daemon.",
     );
   }
-  if (way === "open" && direct) {
+  const needless = direct ? needlessDirect(place, way) : undefined;
+  if (needless !== undefined) warnings.push(needless);
+  else if (direct) {
     warnings.push(`The daemon at ${address.host} learns this machine's address: --daemon-direct.`);
     if (ssl !== "enabled" || trust.kind === "any") {
       warnings.push(
@@ -144,7 +146,7 @@ function warningsOf({ place, direct }: DaemonSettings, way: string): string[] {
       );
     }
   }
-  if (way === "zone" && !isolatesStreams(address)) {
+  if (way.kind === "zone" && !isolatesStreams(address)) {
     warnings.push(
       `The ${address.zone} proxy has one address for all streams: the daemon sees the one that peers see when you send; a --daemon-proxy of its own tells them apart.`,
     );

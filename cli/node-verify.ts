@@ -1,8 +1,12 @@
-import { isLoopback } from "../lib/address/loopback.ts";
 import type { Network } from "../lib/monero/network.ts";
 import type { Notice } from "../lib/relay/event.ts";
 import { verifierNames as names } from "../lib/relay/gateway-option.ts";
-import { type DaemonPlace, readDaemonPlace } from "../lib/relay/gateway-place.ts";
+import {
+  type DaemonPlace,
+  type DaemonWay,
+  needlessDirect,
+  readDaemonPlace,
+} from "../lib/relay/gateway-place.ts";
 import { Verifier } from "../lib/relay/verifier.ts";
 import { realClock } from "../lib/runtime/clock.ts";
 import { systemRandom } from "../lib/runtime/random.ts";
@@ -76,7 +80,7 @@ export function readVerify(
   const place = readDaemonPlace({ url, defaultPort, certificates, options: names });
   const settings = readDaemon(texts, place, names, mode);
   const way = daemonWay(settings, mode);
-  if (settings.direct) warnings.push(...directWarnings(place, way.kind === "open"));
+  if (settings.direct) warnings.push(...directWarnings(place, way));
   return settings;
 }
 
@@ -99,11 +103,11 @@ export function makeVerifier(
   return new Verifier({ place, dial, login, random: systemRandom, clock: realClock, notice });
 }
 
-function directWarnings({ address: { host }, ssl, trust }: DaemonPlace, isOpen: boolean): string[] {
-  if (!isOpen || isLoopback(host)) {
-    const how = isOpen ? "is on this machine" : "is reached through a proxy";
-    return [`${names.direct} changes nothing: the daemon at ${host} ${how}.`];
-  }
+function directWarnings(place: DaemonPlace, way: DaemonWay): string[] {
+  const needless = needlessDirect(place, way);
+  if (needless !== undefined) return [needless];
+  const { address, ssl, trust } = place;
+  const { host } = address;
   const learns = `The daemon at ${host} learns this machine's address, and what peers send to it: ${names.direct}.`;
   if (ssl === "enabled" && trust.kind !== "any") return [learns];
   return [

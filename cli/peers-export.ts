@@ -120,6 +120,6 @@ async function writeWhole(path: string, parts: Iterable<string | Uint8Array>): P
     await rm(part, { force: true }).catch(() => undefined);
     if (cause instanceof ImportError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ImportError("not-exportable", `"${path}" can't be written (${why}).`, { cause });
+    throw new ImportError("output-failed", `"${path}" can't be written (${why}).`, { cause });
   }
 }

@@ -16,7 +16,7 @@ import {
   usage,
   withStore,
 } from "./peers-options.ts";
-import { addRpcOptions, fetchPeerList, type RpcValues } from "./peers-rpc.ts";
+import { addRpcOptions, fetchPeerList, type RpcValues, refuseRpcOptions } from "./peers-rpc.ts";
 import { describeImport, print, warn } from "./peers-text.ts";
 import { Exit } from "./run.ts";
 import { stopSignal, untilStopped } from "./stop-signal.ts";
@@ -63,6 +63,7 @@ export function importCommand(): Command {
     if ((file === undefined) === (values.rpc === undefined)) {
       throw usage("anonctl peers import takes a FILE, or --rpc HOST:PORT, and one of them.");
     }
+    if (values.rpc === undefined) refuseRpcOptions(values);
     const stop = stopSignal();
     await untilStopped(stop, async () => {
       const bytes =

@@ -43,6 +43,25 @@ export function addRpcOptions(command: Command): void {
 }
 
 /**
+ * Refuses what says which question is asked, or how it travels, where nobody is asked: of a file all
+ * would be taken, and `--public-nodes` or `--only-onion` look as if they chose.
+ *
+ * @param values parsed, without `--rpc`
+ * @throws UsageError
+ */
+export function refuseRpcOptions(values: RpcValues): void {
+  const { publicNodes, txProxy, proxy, torProxy, preferTor } = values;
+  const { onlyOnion, anonymize, revealIPAddress } = values;
+  const given = Object.entries({
+    ...{ "public-nodes": publicNodes, "tx-proxy": txProxy, proxy, "tor-proxy": torProxy },
+    ...{ "prefer-tor": preferTor, "only-onion": onlyOnion, anonymize },
+    "reveal-IP-address": revealIPAddress,
+  }).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw usage(`--${given[0]} is about asking a monerod; give --rpc HOST:PORT, or leave it out.`);
+}
+
+/**
  * Asks a monerod for its peers: directly when it is on this machine, else through a proxy, and
  * never otherwise.
  *

@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { ProbeError } from "../lib/probe/error.ts";
 import { isError, JUNIT_TAIL, junitCase, junitHead } from "../lib/probe/junit.ts";
@@ -35,14 +35,16 @@ export class ProbeOutput {
   }
 
   /**
-   * Opens what is written to.
+   * Opens what is written to, and finds out whether files can be: not only once all is probed.
    *
    * @param settings which
    * @throws ProbeError `output-failed`
    */
   static async open(settings: ProbeSettings): Promise<ProbeOutput> {
     const metrics = new ProbeMetrics();
-    const { prometheus } = settings;
+    const { junit, prometheus } = settings;
+    if (junit !== undefined) await checkReplaceable(junit);
+    if (prometheus?.kind === "file") await checkReplaceable(prometheus.path);
     if (prometheus?.kind !== "port") return new ProbeOutput(settings, metrics);
     const server = await MetricsServer.listen(prometheus.port, () => metrics.text());
     process.stderr.write(`anonctl probe: metrics at http://127.0.0.1:${server.port}/metrics\n`);
@@ -165,6 +167,19 @@ class JunitFile {
   async discard(): Promise<void> {
     await this.#file.close().catch(() => undefined);
     await rm(partOf(this.#path), { force: true });
+  }
+}
+
+/** What `replaceFile` will do, but for the replacing. */
+async function checkReplaceable(path: string): Promise<void> {
+  try {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory() === true) throw new Error("it is a directory");
+    const file = await open(partOf(path), "w");
+    await file.close();
+    await rm(partOf(path), { force: true });
+  } catch (error) {
+    outputFailed(path)(error);
   }
 }
 

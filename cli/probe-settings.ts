@@ -110,6 +110,9 @@ const DEADLINE_MS_MAX = 3_600_000;
 /** With `--self` one circuit could be the service's own luck; two are asked. */
 const SELF_SAMPLES = 2;
 const DEFAULT_ONION_PORT = 18_083;
+const PORT_MAX = 65_535;
+/** `9100`, `0.0.0.0:9100`, `localhost:9100`: who writes this for a file means a port. */
+const LIKE_A_PORT = /^(?:[^/:]+:|\[[^/\]]*\]:)?([0-9]{1,5})$/;
 
 const torPlaces: readonly ProxyPlace[] = [
   { host: "127.0.0.1", port: 9_050 },
@@ -138,6 +141,9 @@ export function readProbeSettings(
   const watchMs = values.watch === undefined ? undefined : duration("watch", values.watch);
   if (watchMs !== undefined && watchMs < WATCH_MS_MIN) {
     throw usage(`--watch ${values.watch} is too often; allow at least ${WATCH_MS_MIN}ms.`);
+  }
+  if (watchMs === undefined && values.rounds !== undefined) {
+    throw usage("--rounds ends --watch; give that too.");
   }
   const samples = count("samples", values.samples, 1, SAMPLES_MAX);
   return {
@@ -302,11 +308,18 @@ function count(name: string, text: string | undefined, standard: number, max: nu
 
 function readPrometheus(text: string | undefined): PrometheusPlace | undefined {
   if (text === undefined) return undefined;
-  const [, digits] = /^:([0-9]{1,5})$/.exec(text) ?? [];
-  if (digits === undefined) return { kind: "file", path: isAbsolute(text) ? text : resolve(text) };
-  const port = Number(digits);
-  if (port <= 65_535) return { kind: "port", port };
-  throw usage(`--prometheus ${text} names no port from 0 to 65535.`);
+  if (text.startsWith(":")) {
+    const port = /^:[0-9]{1,5}$/.test(text) ? Number(text.slice(1)) : Number.NaN;
+    if (port <= PORT_MAX) return { kind: "port", port };
+    throw usage(`--prometheus ${text} names no port from 0 to ${PORT_MAX}.`);
+  }
+  const [, port] = LIKE_A_PORT.exec(text) ?? [];
+  if (port !== undefined) {
+    throw usage(
+      `--prometheus ${text} would be a file; write :${port} for a port of 127.0.0.1, ./${text} for a file.`,
+    );
+  }
+  return { kind: "file", path: isAbsolute(text) ? text : resolve(text) };
 }
 
 function usage(message: string): UsageError {

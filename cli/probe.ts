@@ -24,6 +24,7 @@ import { ProbeOutput } from "./probe-output.ts";
 import { type ProbeSettings, type ProbeValues, readProbeSettings } from "./probe-settings.ts";
 import { listTargets, rememberTargets } from "./probe-targets.ts";
 import { Exit } from "./run.ts";
+import { type StopSignal, stopSignal } from "./stop-signal.ts";
 import { addLaunchOptions, launchTor } from "./tor-access.ts";
 import { withNamedErrors } from "./usage-error.ts";
 
@@ -58,7 +59,7 @@ Examples:
 
 Exit codes: 0 all targets pass; 1 a target fails; 2 usage, or nothing fails but for what you gave,
 as a target's text, a client's key or a password; 3 something on this machine is missing, such as
-the proxy; 70 a bug; 130 interrupted.`;
+the proxy; 70 a bug; 130 interrupted. SIGTERM ends --watch with 0.`;
 
 interface Declared {
   readonly flags: string;
@@ -158,40 +159,44 @@ export type OnResult = (result: ProbeResult) => void;
  * @throws Exit when interrupted; ProbeError and others for what can't be read or written
  */
 export async function runProbe(given: ProbeSettings, onResult?: OnResult): Promise<void> {
-  const stop = new AbortController();
-  let interrupted = false;
-  const onSignal = (): void => {
-    interrupted = true;
-    stop.abort();
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
+  const stop = stopSignal();
   // Whoever reads our output has gone: nothing more is of use.
-  process.stdout.on("error", () => stop.abort());
+  const unread = new AbortController();
+  process.stdout.on("error", () => unread.abort());
+  const signal = AbortSignal.any([stop.signal, unread.signal]);
   const output = await ProbeOutput.open(given);
   let launched: ManagedTor | undefined;
   let tor: TorControlSight | undefined;
   try {
-    if (given.launch !== undefined) launched = await launchTor(given.launch, stop.signal);
+    if (given.launch !== undefined) launched = await launchTor(given.launch, signal);
     const settings = launched === undefined ? given : settingsWith(given, launched);
-    tor = await torSight(settings, stop.signal);
+    tor = await torSight(settings, signal);
     const routes = routesOf(settings, tor);
     const take = async (result: ProbeResult): Promise<void> => {
       onResult?.(result);
       await output.take(result);
     };
-    const last = await runRounds(settings, routes, output, { take, signal: stop.signal });
-    if (interrupted) throw new Exit(EXIT_INTERRUPTED);
+    const last = await runRounds(settings, routes, output, { take, signal });
+    if (stop.signal.aborted) throw await stopped(given, stop);
     if (last !== undefined) process.exitCode = exitCode(last);
   } catch (error) {
-    throw interrupted ? new Exit(EXIT_INTERRUPTED) : error;
+    throw stop.signal.aborted ? await stopped(given, stop) : error;
   } finally {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
     await output.close();
     await tor?.close();
     await launched?.stop();
     // A list that comes from a terminal would keep the process.
     if (given.targetsFile === "-") process.stdin.destroy();
   }
+}
+
+/**
+ * SIGTERM is how a watch ends, as with every command that runs on. A probe that was to end by itself
+ * has not come to its result, and 0 would say that all targets pass.
+ */
+async function stopped({ watchMs }: ProbeSettings, stop: StopSignal): Promise<Exit> {
+  const isOver = watchMs !== undefined && (await stop.stopped) === "SIGTERM";
+  return new Exit(isOver ? 0 : EXIT_INTERRUPTED);
 }
 
 /** The settings of a probe whose own tor runs. */

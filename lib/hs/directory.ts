@@ -7,7 +7,8 @@ import {
   parseAuthorizedClientFile,
   parseClientKeyText,
 } from "../tor/client-auth.ts";
-import { readOnionDirectory, writeOnionDirectory } from "../tor/onion-directory.ts";
+import { TorError } from "../tor/error.ts";
+import { onionFiles, readOnionDirectory, writeOnionDirectory } from "../tor/onion-directory.ts";
 import type { OnionKey } from "../tor/onion-key.ts";
 import { ServiceError } from "./error.ts";
 import { destinationOf, onionKeyOf } from "./make.ts";
@@ -22,12 +23,15 @@ const CLIENT_SUFFIX = ".auth";
  *
  * @param directory tor's folder
  * @throws TorError as `readOnionDirectory`, or `key-invalid` for a client's file; ServiceError
- *   `bad-name` for a client's name that can't be kept, or `too-many-clients`
+ *   `not-found` where there is no key, `bad-name` for a client's name that can't be kept, or
+ *   `too-many-clients`
  */
 export async function readServiceDirectory(
   directory: string,
 ): Promise<{ key: OnionKey; clients: ServiceClient[] }> {
-  const key = await readOnionDirectory(directory);
+  const key = await readOnionDirectory(directory).catch((error: unknown) => {
+    throw isAbsent(error) ? keyless(directory) : error;
+  });
   const folder = join(directory, CLIENTS_FOLDER);
   const files = (await readdir(folder).catch(() => [])).filter((file) =>
     file.endsWith(CLIENT_SUFFIX),
@@ -97,6 +101,21 @@ export async function writeDestinationFile(kept: KeptService, directory: string)
     throw unusable(file, cause);
   }
   return file;
+}
+
+/** Tor's user would find no key there either. */
+function isAbsent(error: unknown): boolean {
+  const cause = error instanceof TorError && error.code === "key-file" ? error.cause : undefined;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function keyless(directory: string): ServiceError {
+  return new ServiceError(
+    "not-found",
+    "config",
+    `"${directory}" holds no ${onionFiles.secretKey}; name a HiddenServiceDir.`,
+  );
 }
 
 function unusable(path: string, cause: unknown): ServiceError {

@@ -105,7 +105,7 @@ function recordOf(plan: ServicePlan, kind: ServiceRecord["kind"], address: strin
       "bad-port",
       "config",
       doubled === undefined
-        ? `A service has 1 to ${PORTS_MAX} ports, not ${ports.length}; name one with --port VIRTUAL:HOST:PORT.`
+        ? `A service has 1 to ${PORTS_MAX} ports, not ${ports.length}; name one with --port VIRTUAL[:[IP:]PORT].`
         : `Port ${doubled.virtual} is given twice; a port leads to one place.`,
     );
   }

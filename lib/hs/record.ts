@@ -59,14 +59,18 @@ export function checkServiceName(name: string): void {
 }
 
 /**
- * Reads `VIRTUAL`, `VIRTUAL:PORT` or `VIRTUAL:HOST:PORT`.
+ * Reads `VIRTUAL[:[IP:]PORT]`.
  *
- * @param text what the user wrote; IPv6 hosts stand in brackets
+ * @param text what the user wrote; IPv6 addresses stand in brackets
  * @returns the port; its host is 127.0.0.1 where none is given
  * @throws ServiceError `bad-port`
  */
 export function parseServicePort(text: string): ServicePort {
   const [, virtual = "", target] = /^([0-9]{1,5})(?::(.+))?$/.exec(text) ?? [];
+  if (virtual !== "" && !portNumber.safeParse(Number(virtual)).success) {
+    // Where it leads may be right, so the message says which of the two ports is not.
+    throw badPort(`--port ${text}: the virtual port ${virtual} is not from 1 to 65535; write`);
+  }
   if (target === undefined) return place(text, virtual, "127.0.0.1", virtual);
   const [, host, port = ""] = /^(?:(.+):)?([0-9]{1,5})$/.exec(target) ?? [];
   return place(text, virtual, (host ?? "127.0.0.1").replace(/^\[|\]$/g, ""), port);
@@ -75,7 +79,6 @@ export function parseServicePort(text: string): ServicePort {
 function place(text: string, virtual: string, host: string, port: string): ServicePort {
   try {
     const address = makeAddress(host, Number(port));
-    makeAddress(host, Number(virtual));
     // A name would be looked up by tor, on a path that nobody chose.
     if (address.kind === "ipv4" || address.kind === "ipv6") {
       return { virtual: Number(virtual), host: address.host, port: address.port };
@@ -83,9 +86,13 @@ function place(text: string, virtual: string, host: string, port: string): Servi
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
   }
-  throw new ServiceError(
+  throw badPort(`--port ${text} is not`);
+}
+
+function badPort(begin: string): ServiceError {
+  return new ServiceError(
     "bad-port",
     "config",
-    `--port ${text} is not VIRTUAL, VIRTUAL:PORT or VIRTUAL:IP:PORT, as in 18083:127.0.0.1:18083.`,
+    `${begin} VIRTUAL[:[IP:]PORT], as in 18083:127.0.0.1:18083.`,
   );
 }

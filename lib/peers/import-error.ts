@@ -10,6 +10,7 @@ export type ImportErrorCode =
   | "mixed-zones"
   | "wrong-network"
   | "not-exportable"
+  | "output-failed"
   | "rpc-failed";
 
 /** A list of peers of which nothing was taken, or none could be written. */
@@ -20,6 +21,7 @@ export class ImportError extends Fault<ImportErrorCode> {
    * @param options `cause`: the error underneath, if there is one
    */
   constructor(code: ImportErrorCode, message: string, options?: { cause?: unknown }) {
-    super(code, code === "rpc-failed" ? "local" : "config", message, options);
+    const isLocal = code === "rpc-failed" || code === "output-failed";
+    super(code, isLocal ? "local" : "config", message, options);
   }
 }

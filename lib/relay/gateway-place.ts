@@ -88,6 +88,8 @@ export interface DaemonDialing {
  */
 export type DialDaemon = (label: string, signal: AbortSignal) => Promise<Socket>;
 
+/** What a message shows of a URL. */
+const URL_CHARACTERS_SHOWN = 300;
 const URL_FORM = /^(?:(https?):\/\/)?([^/?#]*)\/?$/i;
 
 /**
@@ -103,7 +105,13 @@ export function readDaemonPlace(texts: DaemonTexts): DaemonPlace {
     // What stands before an @ may be a password, so nothing of the text is shown.
     throw badDaemon(`${options.url} has an @; give name and password with ${options.loginFile}.`);
   }
-  const [, scheme, place = ""] = URL_FORM.exec(url) ?? [];
+  const form = URL_FORM.exec(url);
+  if (form === null) {
+    throw badDaemon(
+      `${options.url} ${url.slice(0, URL_CHARACTERS_SHOWN)}: only http:// or https:// can stand before the host, and no path after it; ${formOf(options)}.`,
+    );
+  }
+  const [, scheme, place = ""] = form;
   const address = readAddress(url, place, texts.defaultPort, options);
   const ssl = readSsl(texts, scheme?.toLowerCase(), options);
   if (certificates !== undefined && anyCertificate) {
@@ -119,7 +127,7 @@ function readAddress(
   url: string,
   place: string,
   defaultPort: number,
-  { url: option }: DaemonOptionNames,
+  options: DaemonOptionNames,
 ): Address {
   try {
     return parseAddress(place, { defaultPort });
@@ -127,9 +135,13 @@ function readAddress(
     if (!(error instanceof AddressError)) throw error;
     const why = error.message.replace(/\.$/, "");
     throw badDaemon(
-      `${option} ${url.slice(0, 300)}: ${why}; write ${option} [http://|https://]HOST[:PORT].`,
+      `${options.url} ${url.slice(0, URL_CHARACTERS_SHOWN)}: ${why}; ${formOf(options)}.`,
     );
   }
+}
+
+function formOf({ url }: DaemonOptionNames): string {
+  return `write ${url} [http://|https://]HOST[:PORT]`;
 }
 
 function readSsl(
@@ -229,6 +241,23 @@ function publicWay(
   throw noWay(
     `${name} is a name, and names are resolved only by a proxy; write its IP address, or give ${options.proxy}.`,
   );
+}
+
+/**
+ * What is worth telling where a daemon may be dialed openly and is not, or needs no leave for it.
+ *
+ * @param place the daemon
+ * @param way as {@link chooseDaemonWay} has it
+ * @returns a sentence; undefined where the leave is what opens the way
+ */
+export function needlessDirect(
+  { address, options }: DaemonPlace,
+  way: DaemonWay,
+): string | undefined {
+  const { host } = address;
+  if (way.kind === "open" && !isHere(address)) return undefined;
+  const how = way.kind === "open" ? "is on this machine" : "is reached through a proxy";
+  return `${options.direct} changes nothing: the daemon at ${host} ${how}.`;
 }
 
 /**

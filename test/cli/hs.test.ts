@@ -38,6 +38,26 @@ test("Without tor a service is made, and told how to have it up", () => {
   expect(run("hs", "show", "web", ...kept).out).toContain(address);
 });
 
+test("A service that leads beyond this machine is made, with a warning", () => {
+  const kept = ["--data-dir", directory()];
+  const told =
+    "WARNING: port 80 leads to 8.8.8.8:8080, beyond this machine: on that last stretch, what is said travels in the open.\n";
+  const words = ["--port", "80:8.8.8.8:8080", "--port", "81:[::1]:8080", ...kept];
+  const made = run("hs", "create", "web", ...words);
+  expect({ code: made.code, errors: made.errors }).toEqual({ code: 0, errors: told });
+  const folder = join(directory(), "out");
+  expect(run("hs", "export", "web", folder, ...kept).code).toBe(0);
+  const taken = run("hs", "import", folder, "--name", "back", ...words);
+  expect({ code: taken.code, errors: taken.errors }).toEqual({ code: 0, errors: told });
+});
+
+test("--port has one grammar in every text", () => {
+  for (const name of ["create", "import"]) {
+    expect(run("hs", name, "--help").out).toContain("--port <VIRTUAL[:[IP:]PORT]>");
+  }
+  expect(run("hs", "create", "web").errors).toContain("--port VIRTUAL[:[IP:]PORT], as in 80");
+});
+
 test("The key is printed where it is asked for, and nowhere else", () => {
   const { kept } = withService("--client-auth", "laptop");
   const key = String(parsed(run("hs", "show", "web", "--show-key", "--json", ...kept).out)["key"]);
@@ -121,7 +141,10 @@ describe("usage: exit code 2, a sentence, and nothing kept", () => {
   test.each<[string[], string]>([
     [["create", "web"], "needs a port"],
     [["create", "Web", "--port", "80"], "lower-case"],
-    [["create", "web", "--port", "80:localhost:1"], "VIRTUAL:IP:PORT"],
+    [["create", "web", "--port", "80:localhost:1"], "VIRTUAL[:[IP:]PORT]"],
+    [["create", "web", "--port", "0:127.0.0.1:8080"], "virtual port 0 is not from 1 to 65535"],
+    [["create", "web", "--port", "80", "--sam", "127.0.0.1:1"], "--sam is for I2P"],
+    [["create", "web", "--port", "80", "--sam-option", "a=1"], "--sam-option is for I2P"],
     [["create", "web", "--port", "80", "--port", "80:1"], "given twice"],
     [["create", "web", "--port", "80", "--for", "bitcoin"], "none of monero"],
     [["create", "web", "--for", "tahoe", "--i2p"], "does not go with I2P"],
@@ -140,6 +163,8 @@ describe("usage: exit code 2, a sentence, and nothing kept", () => {
     [["watch", `${"a".repeat(56)}.onion`], "onion"],
     [["watch", "web.onion", "--timeout", "1s"], "onion"],
     [["import", "/nowhere"], "needs a port"],
+    [["import", "/nowhere", "--port", "80"], '"/nowhere" holds no hs_ed25519_secret_key; name a H'],
+    [["import", "/dev/null", "--port", "80"], '"/dev/null" holds no hs_ed25519_secret_key; name'],
     [["bogus"], "unknown command"],
   ])("hs %p", (words, sentence) => {
     const kept = directory();
@@ -159,7 +184,6 @@ test.each<[string[]]>([
   [["create", "web", "--port", "80", "--control", "unix:/nowhere"]],
   [["create", "web", "--i2p", "--port", "80", "--sam", "127.0.0.1:1"]],
   [["watch", seedOnions[0] ?? "", "--control", "127.0.0.1:1"]],
-  [["import", "/nowhere", "--port", "80"]],
 ])("What is not on this machine: exit code 3: hs %p", (words) => {
   const kept = directory();
   const { code, errors, out } = run("hs", ...words, "--data-dir", kept);

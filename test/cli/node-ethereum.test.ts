@@ -28,6 +28,7 @@ const ip = Uint8Array.of(127, 0, 0, 1);
 const tcp = rlpInteger(30_303);
 const HIDDEN = formatRecord(makeRecord({ privateKey: KEY, pairs: { onion3, tcp } }).bytes);
 const OPEN = formatRecord(makeRecord({ privateKey: KEY, pairs: { ip, tcp } }).bytes);
+const BOTH = formatRecord(makeRecord({ privateKey: KEY, pairs: { onion3, ip, tcp } }).bytes);
 const HEX = Buffer.from(parseRecord(HIDDEN).publicKey).toString("hex");
 const TOR = { torProxy: "127.0.0.1:9050" };
 
@@ -85,6 +86,21 @@ describe("an Ethereum node's settings", () => {
     expect(read({ ...TOR, peer, onlyOnion: true }).modes.mode).toBe("only-onion");
   });
 
+  test("a peer with an onion name and an address is taken with a proxy, and by no mode without", () => {
+    for (const mode of [{}, { preferTor: true }]) {
+      expect(read({ ...TOR, ...mode, peer: [BOTH] }).targets).toMatchObject([
+        { addresses: { onion: { host: ONION }, clearnet: [{ host: "127.0.0.1" }] } },
+      ]);
+      expect(refusal({ ...mode, peer: [BOTH] }).message).toBe(
+        `--peer: "${ONION}" is of the tor zone, which has no proxy; give --tor-proxy IP:PORT or --tor launch, or a record without the onion name to dial 127.0.0.1:30303 openly.`,
+      );
+    }
+    const i2pAlone = { txProxy: ["i2p,127.0.0.1:4447"], peer: [BOTH] };
+    for (const mode of [{ onlyOnion: true }, { anonymize: true }]) {
+      expect(refusal({ ...i2pAlone, ...mode }).message).toEndWith("or --tor launch.");
+    }
+  });
+
   test("anonymize takes a peer that has only an open address of the internet", () => {
     const far = `enode://${HEX}@198.51.100.7:30303`;
     for (const values of [{ anonymize: true }, { revealIPAddress: "no" }]) {
@@ -113,6 +129,11 @@ describe("an Ethereum node's settings", () => {
       "dials no other",
     ],
     ["only-onion without a proxy", { peer: [HIDDEN], onlyOnion: true }, "needs a proxy"],
+    [
+      "an I2P name's peer",
+      { ...TOR, peer: [`enode://${HEX}@${"a".repeat(52)}.b32.i2p:1`] },
+      "no way",
+    ],
     ["a peer by its DNS name", { peer: [`enode://${HEX}@node.example:30303`] }, "looks up nowhere"],
     ["no record", { ...TOR, peer: ["enr:x"] }, "--peer"],
     ["port 0", { anonymousInbound: "auto:0" }, "from 1 to 65535"],
@@ -143,6 +164,7 @@ describe("an Ethereum node's settings", () => {
     (_name, values, words) => {
       const error = refusal(values);
       expect(error.message).toContain(words);
+      expect(error.message).not.toContain("--tx-proxy");
       expect(exitCodeOf(error.where)).toBe(2);
     },
   );
@@ -196,7 +218,7 @@ describe("anonctl node --protocol ethereum", () => {
       const { code, out } = run("node", ...words, "--help");
       expect(code).toBe(0);
       expect(out).toContain("Stay connected with Ethereum nodes over Tor.");
-      expect(out).not.toContain("--noise-schedule");
+      expect(out).not.toMatch(/--noise-schedule|--tx-proxy/);
     }
     const help = run("node", "--help").out.replace(/\s+/g, " ");
     expect(help).toContain("--protocol ethereum --help");
@@ -205,6 +227,16 @@ describe("anonctl node --protocol ethereum", () => {
     const wrong = run("node", "--protocol", "ethereum", "--rpc-bind-port", "1");
     expect(wrong.code).toBe(2);
     expect(wrong.errors).toContain("See anonctl node --protocol ethereum --help.");
+  });
+
+  test("dials no peer openly that has an onion name, where there is no tor", async () => {
+    const { port, accepted } = await listening((socket) => socket.destroy());
+    const pairs = { onion3, ip, tcp: rlpInteger(port) };
+    const peer = formatRecord(makeRecord({ privateKey: KEY, pairs }).bytes);
+    const { code, out, errors } = run("node", "--protocol", "ethereum", "--peer", peer);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(errors).toContain("give --tor-proxy IP:PORT or --tor launch");
+    expect(accepted).toHaveLength(0);
   });
 
   test("tells people what happens, stops at once, and leaves nothing behind", async () => {

@@ -80,6 +80,16 @@ describe("--daemon", () => {
     ).not.toContain("one address for all streams");
   });
 
+  test("that a leave for the open is needless is told, and nothing worse", () => {
+    expect(settings(["--daemon", "127.0.0.1:5", "--daemon-direct"]).warnings).toEqual([
+      "--daemon-direct changes nothing: the daemon at 127.0.0.1 is on this machine.",
+    ]);
+    const words = ["--daemon", ONION, "--trusted-daemon", "--daemon-direct"];
+    expect(settings(words).warnings).toEqual([
+      `--daemon-direct changes nothing: the daemon at ${ONION} is reached through a proxy.`,
+    ]);
+  });
+
   test.each<[readonly string[], string]>([
     [["--daemon-ssl", "enabled"], "add --daemon"],
     [["--trusted-daemon"], "add --daemon"],

@@ -139,6 +139,17 @@ describe("an import", () => {
   }, 60_000);
 });
 
+test("A file that an export can't write: exit code 3", async () => {
+  const kept = directory();
+  expect((await peers(kept, "add", onion)).code).toBe(0);
+  for (const file of [join(kept, "none", "peers.json"), kept]) {
+    const run = await peers(kept, "export", file);
+    expect(run.errors).toContain(`"${file}" can't be written`);
+    expect({ code: run.code, out: run.out.toString() }).toEqual({ code: 3, out: "" });
+    expect(existsSync(`${file}.part`)).toBe(false);
+  }
+});
+
 const data = directory();
 writeFileSync(join(data, "list.txt"), "");
 const hidden = ["--anonymize", "--tor-proxy", "127.0.0.1:1"];
@@ -167,6 +178,8 @@ describe("what can't be done is said in a sentence, with its exit code", () => {
     [["import", "--rpc", onion, "--anonymize"], 2, "--anonymize needs a proxy"],
     [["import", "--rpc", "203.0.113.9:1", ...hidden, "--proxy", "127.0.0.1:1"], 2, "names another"],
     [["import", "--rpc", "10.0.0.1:1", ...hidden], 2, "no exit of Tor reaches"],
+    [["import", "x", "--public-nodes"], 2, "--public-nodes is about asking a monerod; give --rpc"],
+    [["import", "x", "--only-onion"], 2, "--only-onion is about asking a monerod"],
     [["export"], 2, "begin with anonctl peers seed"],
     [["test", "tor"], 2, "begin with anonctl peers seed"],
     [["bogus"], 2, "unknown command"],

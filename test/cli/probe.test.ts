@@ -57,12 +57,52 @@ describe("anonctl probe", () => {
     ["--self without a service", ["--self"]],
     ["no number", ["--concurrency", "many", ABSENT]],
     ["no duration", ["--open-deadline", "soon", ABSENT]],
+    ["rounds of no watch", ["--rounds", "3", ABSENT]],
+    ["metrics on no port", ["--prometheus", ":99999", ABSENT]],
+    ["metrics on no number", ["--prometheus", ":port", ABSENT]],
   ];
   test.each(usage)("%s is a matter of usage", async (_name, words) => {
     const run = await probe(words);
     expect(run.code).toBe(2);
     expect(run.out).toBe("");
     expect(run.errors.length).toBeGreaterThan(10);
+  });
+
+  test.each(["9100", "0.0.0.0:9100", "[::1]:9100", "localhost:9100"])(
+    "--prometheus %s is no file without a word",
+    async (text) => {
+      const run = await probe(["--prometheus", text, ABSENT]);
+      expect(run.errors).toContain(
+        `--prometheus ${text} would be a file; write :9100 for a port of 127.0.0.1, ./${text} for a file.`,
+      );
+      expect({ code: run.code, out: run.out }).toEqual({ code: 2, out: "" });
+      expect(existsSync(text)).toBe(false);
+    },
+  );
+
+  test("a file that can't be written is found before anything is probed", async () => {
+    const { proxy, good } = await start();
+    for (const option of ["--prometheus", "--junit"]) {
+      for (const path of [join(directory, "none", "probe"), directory]) {
+        const run = await probe([...proxy, option, path, good]);
+        expect({ code: run.code, out: run.out }).toEqual({ code: 3, out: "" });
+        expect(run.errors).toContain(`"${path}" can't be written`);
+        expect(existsSync(`${path}.part`)).toBe(false);
+      }
+    }
+  });
+
+  test.each([
+    ["SIGTERM", ["--watch", "1h"], 0],
+    ["SIGINT", ["--watch", "1h"], 130],
+    // All that was asked for has not been probed, so 0 would be a lie.
+    ["SIGTERM", ["--samples", "1000", "--concurrency", "1", "SILENT"], 130],
+  ] as const)("%s ends %p with %d", async (signalAfterOutput, words, code) => {
+    const { proxy, good, silent } = await start();
+    const given = words.map((word) => (word === "SILENT" ? silent : word));
+    const run = await probe([...proxy, good, ...given], { signalAfterOutput });
+    expect(run.out).toStartWith("ok ");
+    expect(run.code).toBe(code);
   });
 
   test("tells people what failed and what to do", async () => {

@@ -40,6 +40,14 @@ test.each(badPorts)("No port: %p", (text) => {
   );
 });
 
+test.each(["0:127.0.0.1:8080", "65536:80", "0"])("Of %p the virtual port is told", (text) => {
+  const [virtual] = text.split(":");
+  expect(() => parseServicePort(text)).toThrow(
+    `--port ${text}: the virtual port ${virtual} is not from 1 to 65535; write VIRTUAL[:[IP:]PORT]`,
+  );
+  expect(() => parseServicePort("80:0")).toThrow("--port 80:0 is not VIRTUAL[:[IP:]PORT], as in");
+});
+
 test("Any text is a port or a ServiceError, and one that is read holds numbers in range", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9:.[\]a-f]{0,30}$/)), (text) => {

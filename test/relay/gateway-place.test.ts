@@ -5,6 +5,7 @@ import {
   chooseDaemonWay,
   type DaemonRules,
   type DaemonTexts,
+  needlessDirect,
   readDaemonPlace,
 } from "../../lib/relay/gateway-place.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
@@ -77,6 +78,13 @@ describe("--daemon", () => {
     const fault = faultOf(() => read(url, more));
     expect([fault.code, fault.where]).toEqual(["bad-daemon", "config"]);
     expect(fault.message).toMatch(/^[-A-Z].*\.$/s);
+  });
+
+  test.each(["ftp://x", "http://127.0.0.1:5/json_rpc", "a?b"])("%s: told what can be", (url) => {
+    expect(faultOf(() => read(url)).message).toBe(
+      `--daemon ${url}: only http:// or https:// can stand before the host, and no path after it; write --daemon [http://|https://]HOST[:PORT].`,
+    );
+    expect(faultOf(() => read("")).message).toContain("missing");
   });
 
   test("what might be a password is not shown", () => {
@@ -160,6 +168,17 @@ describe("the way to it", () => {
       const fault = faultOf(() => chooseDaemonWay(place, { ...rules, mode: "only-onion" }));
       expect(fault.message).toContain("--only-onion");
     }
+  });
+
+  test("is open only where leave is needed for it: a needless one is told", () => {
+    const here = read("127.0.0.1:5");
+    expect(needlessDirect(here, chooseDaemonWay(here, none))).toBe(
+      "--daemon-direct changes nothing: the daemon at 127.0.0.1 is on this machine.",
+    );
+    const hidden = read(onion);
+    expect(needlessDirect(hidden, chooseDaemonWay(hidden, proxied))).toEndWith("through a proxy.");
+    const open = read("198.51.100.7");
+    expect(needlessDirect(open, chooseDaemonWay(open, { ...none, direct: true }))).toBeUndefined();
   });
 
   test("to this machine is no proxy", () => {
