@@ -73,7 +73,8 @@ export const publicOptions: readonly PublicOption[] = [
   {
     name: "p2p-bind-ip",
     argument: "IP",
-    about: "where peers connect (default: 127.0.0.1); 127.0.0.1 written out, with --public: dial this machine alone",
+    about:
+      "where peers connect (default: 127.0.0.1); 127.0.0.1 written out, with --public: dial this machine alone",
   },
   {
     name: "p2p-bind-port",

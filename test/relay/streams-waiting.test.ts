@@ -42,5 +42,7 @@ test("what comes between two streams leaves at no tick of the next more often th
   expect(ticks.length).toBeGreaterThan(RUNS);
   expect(ticks).not.toContain(1);
   const second = ticks.filter((tick) => tick === 2).length;
-  expect(second / ticks.length, `${second} of ${ticks.length} at the second`).toBeLessThan(SHARE_MAX);
+  expect(second / ticks.length, `${second} of ${ticks.length} at the second`).toBeLessThan(
+    SHARE_MAX,
+  );
 });
