@@ -201,6 +201,7 @@ export class RelayCore {
    * @returns the link's number, or undefined when the stream is to be closed
    */
   accept(zone: Zone, now: number, host?: string): LinkId | undefined {
+    this.#now = now;
     if (zone === "public") return this.publicRelay?.core.accept(now, host);
     return this.#zone(zone)?.accept(now);
   }
@@ -277,8 +278,8 @@ export class RelayCore {
   }
 
   /**
-   * Lets go of a wallet's transaction: its user wants it sent no more. What is on a channel already
-   * still leaves.
+   * Lets go of a wallet's transaction: its user wants it sent no more. The caller takes it off the
+   * disk and then calls. What is on a channel already still leaves.
    *
    * @param id its id
    * @param now milliseconds
@@ -319,6 +320,7 @@ export class RelayCore {
       const { underway, giveUpAt } = transaction;
       if (giveUpAt === undefined || underway !== undefined || giveUpAt > this.#now) continue;
       if (this.#letGo(transaction)) continue;
+      this.#effects.push({ kind: "forget", id: transaction.id });
       const text =
         "A transaction that left three days ago is no longer sent; if it was not mined, submit it again.";
       this.#effects.push({ kind: "notice", level: "warning", text });
@@ -331,7 +333,6 @@ export class RelayCore {
     this.pool.remove(transaction);
     const isPublic = this.#publicWallet?.letGo(id, this.#now) ?? this.#hiddenWallet.letGo(id);
     if (this.#publicWallet === undefined) this.publicRelay?.forget(id, this.#now);
-    if (!isPublic) this.#effects.push({ kind: "forget", id });
     return isPublic;
   }
 

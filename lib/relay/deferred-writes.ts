@@ -7,10 +7,23 @@ export const WRITE_DELAY_MS_MAX = 1_000;
 /** Writes that wait at the most. */
 export const WRITES_MAX = 1_024;
 
-interface Waiting {
+/** What else is to be known of a write that waits. */
+export interface WriteTraits {
+  /**
+   * What it is about; `drop` finds it by that.
+   * @default nothing that is ever dropped
+   */
+  readonly id?: string;
+  /**
+   * Whether it is tried again with the next ones where it fails: what is not taken off the disk
+   * would be sent again after a restart.
+   * @default false
+   */
+  readonly isKept?: boolean;
+}
+
+interface Waiting extends WriteTraits {
   readonly write: () => void;
-  /** Whether it has to be tried again where it fails. */
-  readonly isKept: boolean;
 }
 
 /**
@@ -22,9 +35,9 @@ interface Waiting {
  */
 export class DeferredWrites {
   readonly #warn: (text: string) => void;
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
   /** What failed, and is tried again when something else is written. */
-  readonly #failed: Waiting[] = [];
+  #failed: Waiting[] = [];
   /** When the first of those that wait came. */
   #since = 0;
 
@@ -38,13 +51,24 @@ export class DeferredWrites {
    *
    * @param write throws RelayError where the disk fails
    * @param now milliseconds
-   * @param isKept whether it is tried again with the next ones where it fails: what is not taken off the
-   *   disk would be sent again after a restart
+   * @param traits what it is about, and whether it is tried again
    */
-  later(write: () => void, now: number, isKept = false): void {
+  later(write: () => void, now: number, traits: WriteTraits = {}): void {
     if (this.#waiting.length === 0) this.#since = now;
-    this.#waiting.push({ write, isKept });
+    this.#waiting.push({ ...traits, write });
     if (this.#waiting.length >= WRITES_MAX) this.flush();
+  }
+
+  /**
+   * Lets go of what waits for an id, and of what failed for it: it was overtaken by a write that is
+   * done, and must not be done after it.
+   *
+   * @param id what the writes are about
+   */
+  drop(id: string): void {
+    const isOther = (waiting: Waiting): boolean => waiting.id !== id;
+    this.#waiting = this.#waiting.filter(isOther);
+    this.#failed = this.#failed.filter(isOther);
   }
 
   /**
@@ -66,7 +90,7 @@ export class DeferredWrites {
       } catch (error) {
         if (!(error instanceof RelayError)) throw error;
         this.#warn(error.message);
-        if (waiting.isKept && this.#failed.length < WRITES_MAX) this.#failed.push(waiting);
+        if (waiting.isKept === true && this.#failed.length < WRITES_MAX) this.#failed.push(waiting);
       }
     }
   }

@@ -7,7 +7,6 @@ import { peerAddressesOf } from "../zone/mode.ts";
 import type { AnonymousInbound } from "../zone/option.ts";
 import type { PeerDialer } from "../zone/peer-dialer.ts";
 import type { RelayCore } from "./core.ts";
-import { DeferredWrites } from "./deferred-writes.ts";
 import type { BookEffect, LinkEvent, LinkId, Notice, RelayEffect } from "./event.ts";
 import { type ListeningPlace, listenFor, placeOf } from "./listener.ts";
 import {
@@ -19,7 +18,8 @@ import {
 } from "./open-link.ts";
 import type { PeerBooks } from "./peer-books.ts";
 import type { LocalTransaction, Refusal } from "./pool.ts";
-import { type RelayStore, sendingOf } from "./store.ts";
+import type { RelayStore } from "./store.ts";
+import { StoreWriter } from "./store-writer.ts";
 import { type LinkTraffic, TrafficSums } from "./traffic.ts";
 import { UnfinishedBytes } from "./unfinished-bytes.ts";
 import type { Verifier } from "./verifier.ts";
@@ -70,7 +70,7 @@ export class RelayDriver {
   readonly #links = new Map<LinkId, OpenLink>();
   /** What guests make us hold, by zone. */
   readonly #unfinished: ReadonlyMap<Zone, UnfinishedBytes>;
-  readonly #writes: DeferredWrites;
+  readonly #writes: StoreWriter;
   readonly #servers: Server[] = [];
   #publicServer: Server | undefined;
   #timer: Timer | undefined;
@@ -82,11 +82,10 @@ export class RelayDriver {
     this.core = options.core;
     this.books = options.books;
     this.#options = options;
-    const { unfinishedBytesMax: max } = options;
+    const { store, clock, unfinishedBytesMax: max } = options;
     this.#unfinished = new Map(zones.map((zone) => [zone, new UnfinishedBytes(max)]));
-    this.#writes = new DeferredWrites((text) =>
-      options.notice({ kind: "notice", level: "warning", text }),
-    );
+    const warn = (text: string) => options.notice({ kind: "notice", level: "warning", text });
+    this.#writes = new StoreWriter({ store, clock, warn });
   }
 
   /**
@@ -147,9 +146,9 @@ export class RelayDriver {
       const transaction = this.core.pool.get(admission.id);
       if (transaction !== undefined) return { kind: "known", transaction };
     }
-    const { clock, store } = this.#options;
+    const { clock } = this.#options;
     const unixMs = clock.unixMs();
-    store.insert(admission.id, blob, unixMs);
+    this.#writes.insert(admission.id, blob, unixMs);
     const { transaction, effects } = this.core.submit(blob, clock.now(), unixMs);
     this.#apply(effects);
     return { kind: "taken", transaction };
@@ -164,7 +163,7 @@ export class RelayDriver {
    */
   forget(id: string): LocalTransaction | undefined {
     const transaction = this.core.pool.get(id);
-    if (transaction !== undefined) this.#options.store.remove(id);
+    if (transaction !== undefined) this.#writes.remove(id);
     const effects = this.core.forget(id, this.#options.clock.now());
     if (effects !== undefined) this.#apply(effects);
     return transaction;
@@ -198,7 +197,7 @@ export class RelayDriver {
     if (this.#stopped) return;
     for (const effect of effects) this.#carryOut(effect);
     const at = this.core.wakeAt;
-    this.#writes.settle(this.#options.clock.now(), at);
+    this.#writes.settle(at);
     if (at === this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -221,15 +220,9 @@ export class RelayDriver {
         this.#release(effect.link);
         return;
       case "remember":
-        this.#keepLater((store) => store.rememberTuple(effect.zone, effect.tuple));
-        return;
-      case "record": {
-        const sending = sendingOf(effect, this.#options.clock);
-        this.#keepLater((store) => store.recordSends(effect.id, sending));
-        return;
-      }
+      case "record":
       case "forget":
-        this.#keepLater((store) => store.remove(effect.id), true);
+        this.#writes.later(effect);
         return;
       case "verify":
         void this.#verify(effect);
@@ -255,10 +248,6 @@ export class RelayDriver {
     const answer = this.books?.carryOut<Zone>(effect, told);
     if (answer === undefined) return;
     this.#apply(this.core.answer(effect.zone, answer, this.#options.clock.now()));
-  }
-
-  #keepLater(write: (store: RelayStore) => void, isKept = false): void {
-    this.#writes.later(() => write(this.#options.store), this.#options.clock.now(), isKept);
   }
 
   #write(id: LinkId, bytes: Uint8Array): void {

@@ -84,7 +84,7 @@ describe("Writes that can wait", () => {
       if (isFull) throw new RelayError("store-failed", "local", "The disk is full.");
       done.push(1);
     };
-    writes.later(removal, 0, true);
+    writes.later(removal, 0, { isKept: true });
     writes.flush();
     writes.later(() => done.push(2), 0);
     writes.flush();
@@ -94,5 +94,28 @@ describe("Writes that can wait", () => {
     writes.flush();
     writes.flush();
     expect(done).toEqual([2, 1, 3]);
+  });
+
+  test("are dropped by what they are about, those that failed too, and no others", () => {
+    const { writes, done, warnings } = noting();
+    let isFull = true;
+    const removal = (number: number) => (): void => {
+      if (isFull) throw new RelayError("store-failed", "local", "The disk is full.");
+      done.push(number);
+    };
+    writes.later(removal(1), 0, { id: "a", isKept: true });
+    writes.later(removal(2), 0, { id: "b", isKept: true });
+    writes.flush();
+    expect(warnings).toHaveLength(2);
+    isFull = false;
+    writes.later(removal(3), 0, { id: "a" });
+    writes.later(removal(4), 0, { id: "b" });
+    writes.later(removal(5), 0);
+    writes.drop("a");
+    writes.flush();
+    expect(done).toEqual([2, 4, 5]);
+    writes.later(removal(6), 0, { id: "a" });
+    writes.flush();
+    expect(done).toEqual([2, 4, 5, 6]);
   });
 });

@@ -9,8 +9,8 @@ const DAY_MS = 86_400_000;
 
 /** Has the node let go of a transaction, as the driver does. */
 function forget(network: VirtualNetwork, node: VirtualNode, id: string): boolean {
+  node.stored.delete(id);
   const effects = node.core.forget(id, network.clock.now());
-  for (const effect of effects ?? []) if (effect.kind === "forget") node.stored.delete(effect.id);
   node.arm();
   return effects !== undefined;
 }
