@@ -22,7 +22,7 @@ import type { RelayOptions } from "./relay-options.ts";
 import { SourceLedger } from "./source-ledger.ts";
 import { transactionBytesMax } from "./speech.ts";
 import type { Standing } from "./standing.ts";
-import type { Copy, Verdict } from "./verification-gate.ts";
+import type { Asked, Copy, Verdict } from "./verification-gate.ts";
 import { ZoneCore, type ZoneOptions } from "./zone-core.ts";
 
 export type { RelayOptions } from "./relay-options.ts";
@@ -53,8 +53,6 @@ export class RelayCore {
   readonly #hiddenWallet: HiddenWallet;
   /** Peers' transactions, in anonymity zones. */
   readonly #hiddenRelay: HiddenRelay;
-  /** Who is to blame for what peers' transactions do. */
-  readonly #ledger = new SourceLedger();
   readonly #retry: RetrySchedule;
   #effects: RelayEffect[] = [];
   #lastLink = 0;
@@ -75,13 +73,10 @@ export class RelayCore {
     this.intake = this.#makeIntake(options);
     this.publicRelay = this.#makePublic(options, now);
     this.#publicWallet = this.#makeWallet();
-    const { pool, zonesInBroadcastOrder: zones } = this;
+    const { pool, publicRelay, zonesInBroadcastOrder: zones } = this;
     const emit = (effect: RelayEffect): void => void this.#effects.push(effect);
     this.#hiddenWallet = new HiddenWallet({ pool, zones, retry: this.#retry, emit });
-    const { publicRelay } = this;
-    this.#hiddenRelay = new HiddenRelay({
-      ...{ zones: this.zones, pool, ledger: this.#ledger, publicRelay, emit },
-    });
+    this.#hiddenRelay = new HiddenRelay({ zones: this.zones, pool, publicRelay, emit });
     for (const transaction of this.pool.local) this.#take(transaction);
   }
 
@@ -105,13 +100,17 @@ export class RelayCore {
     );
   }
 
-  #makeIntake({ verifies = false, check = checkTransaction }: RelayOptions): Intake {
+  #makeIntake({ verifies = false, check = checkTransaction, ...options }: RelayOptions): Intake {
+    const open = options.public === undefined ? [] : (["public"] as const);
+    const zones = [...options.zones.map(({ zone }) => zone), ...open];
     return new Intake({
-      ...{ verifies, check },
+      ...{ judgedIn: verifies ? zones : [], check },
       emit: (effect) => void this.#effects.push(effect),
       pass: (transaction, copy, isVerified) => {
         this.#pass(transaction, copy);
-        if (isVerified) this.#ledger.vouch(transaction.id);
+        if (!isVerified) return;
+        this.publicRelay?.ledger.vouch(transaction.id);
+        this.#zone(copy.zone)?.forwarding?.vouch(transaction.id);
       },
       refuse: ({ zone, link }, reason) => {
         if (zone === "public") this.publicRelay?.core.closeLink(link, reason, this.#now);
@@ -128,7 +127,7 @@ export class RelayCore {
         network: options.network,
         // What transactions do in public must not move the streams of the other zones.
         random: options.aside ?? options.random,
-        ledger: this.#ledger,
+        ledger: new SourceLedger(),
         nextLink: () => ++this.#lastLink,
         emit: (effect) => void this.#effects.push(effect),
         localBlob: (id) => this.pool.get(id)?.blob,
@@ -233,7 +232,6 @@ export class RelayCore {
     this.#giveUp();
     this.#dispatch();
     this.#publicWallet?.dispatch(now);
-    if (this.publicRelay === undefined) this.#ledger.due(now);
     return this.#taken();
   }
 
@@ -296,16 +294,16 @@ export class RelayCore {
   /**
    * The trusted daemon gave its verdict on what a peer sent, or none.
    *
-   * @param id the transaction of a verify effect
+   * @param asked what a verify effect asked
    * @param verdict undefined where there is none
    * @param now milliseconds
    * @param unixMs milliseconds since the Unix epoch
    * @returns what to do, in order
    */
-  verified(id: string, verdict: Verdict | undefined, now: number, unixMs: number): RelayEffect[] {
+  verified(asked: Asked, verdict: Verdict | undefined, now: number, unixMs: number): RelayEffect[] {
     this.#now = now;
     this.#unixMs = unixMs;
-    this.intake.verified(id, verdict, now);
+    this.intake.verified(asked, verdict, now);
     return this.#taken();
   }
 

@@ -2,6 +2,12 @@ import { RelayError } from "./error.ts";
 
 /** The time that a commit may take on a slow disk; no tick may be due within it. */
 export const QUIET_MS = 100;
+/**
+ * How long nothing is written behind frames, and after a write was asked for. A commit right behind a
+ * transaction's frame takes the processor from the proxy that has yet to send it on: over real Tor such
+ * frames left the machine a twentieth of a millisecond later than noise, and could be told by it.
+ */
+export const QUIET_BEHIND_MS = 250;
 /** How long a write waits for so much quiet: a crash until then costs what it would have kept. */
 export const WRITE_DELAY_MS_MAX = 1_000;
 /** Writes that wait at the most. */
@@ -29,7 +35,7 @@ interface Waiting extends WriteTraits {
 /**
  * Writes to the disk that can wait. A commit stops everything for as long as the disk takes, and
  * one is due when a transaction has left: if the next tick came late then, whoever watches the line
- * would know. So they are done where no tick is near.
+ * would know. So they are done where no tick is near, neither before nor behind.
  *
  * What they keep only saves work after a restart, so a full disk does not stop the node.
  */
@@ -40,6 +46,8 @@ export class DeferredWrites {
   #failed: Waiting[] = [];
   /** When the first of those that wait came. */
   #since = 0;
+  /** When frames left last. */
+  #tickedAt = Number.NEGATIVE_INFINITY;
 
   /** @param warn called with why a write failed */
   constructor(warn: (text: string) => void) {
@@ -72,14 +80,29 @@ export class DeferredWrites {
   }
 
   /**
-   * Does what waits, if there is time for it before something else is due.
+   * Frames have left.
+   *
+   * @param now milliseconds
+   */
+  ticked(now: number): void {
+    this.#tickedAt = now;
+  }
+
+  /**
+   * Does what waits, if there is time for it behind the last frames and before something else is due.
    *
    * @param now milliseconds
    * @param nextAt when the next tick or deadline is due
+   * @returns when it wants to be called again; infinite where nothing waits
    */
-  settle(now: number, nextAt: number): void {
-    if (this.#waiting.length === 0) return;
-    if (nextAt - now >= QUIET_MS || now - this.#since >= WRITE_DELAY_MS_MAX) this.flush();
+  settle(now: number, nextAt: number): number {
+    if (this.#waiting.length === 0) return Number.POSITIVE_INFINITY;
+    const latestAt = this.#since + WRITE_DELAY_MS_MAX;
+    const quietAt = Math.max(now, this.#since + QUIET_BEHIND_MS, this.#tickedAt + QUIET_BEHIND_MS);
+    const at = nextAt - quietAt >= QUIET_MS ? Math.min(quietAt, latestAt) : latestAt;
+    if (at > now) return at;
+    this.flush();
+    return Number.POSITIVE_INFINITY;
   }
 
   /** Does all that waits. */

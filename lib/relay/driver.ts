@@ -74,6 +74,8 @@ export class RelayDriver {
   readonly #servers: Server[] = [];
   #publicServer: Server | undefined;
   #timer: Timer | undefined;
+  /** Whether what is carried out follows from frames that have just left. */
+  #isBehindFrames = false;
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
 
@@ -172,8 +174,12 @@ export class RelayDriver {
   #wake(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#options.clock.now();
-    for (const effect of this.core.tick(now)) this.#carryOut(effect);
+    const frames = this.core.tick(now);
+    for (const effect of frames) this.#carryOut(effect);
+    if (frames.length > 0) this.#writes.ticked();
+    this.#isBehindFrames = frames.length > 0;
     this.#apply(this.core.wake(now));
+    this.#isBehindFrames = false;
   }
 
   /**
@@ -196,8 +202,8 @@ export class RelayDriver {
   #apply(effects: readonly RelayEffect[]): void {
     if (this.#stopped) return;
     for (const effect of effects) this.#carryOut(effect);
-    const at = this.core.wakeAt;
-    this.#writes.settle(at);
+    const { wakeAt } = this.core;
+    const at = Math.min(wakeAt, this.#writes.settle(wakeAt));
     if (at === this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -228,7 +234,8 @@ export class RelayDriver {
         void this.#verify(effect);
         return;
       case "notice":
-        this.#options.notice(effect);
+        if (this.#isBehindFrames) this.#writes.tellLater(() => this.#options.notice(effect));
+        else this.#options.notice(effect);
         return;
       default:
         this.#askBook(effect);
@@ -236,11 +243,11 @@ export class RelayDriver {
   }
 
   /** Without a verifier nothing gets a verdict. */
-  async #verify({ id, blob }: Extract<RelayEffect, { kind: "verify" }>): Promise<void> {
+  async #verify(asked: Extract<RelayEffect, { kind: "verify" }>): Promise<void> {
     const { verifier, clock } = this.#options;
-    const verdict = await verifier?.ask(blob);
+    const verdict = await verifier?.ask(asked.blob, asked.zone);
     if (this.#stopped) return;
-    this.#apply(this.core.verified(id, verdict, clock.now(), clock.unixMs()));
+    this.#apply(this.core.verified(asked, verdict, clock.now(), clock.unixMs()));
   }
 
   #askBook(effect: BookEffect | BookEffect<"public">): void {

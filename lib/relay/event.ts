@@ -171,4 +171,9 @@ export type RelayEffect =
   /** A local transaction was given up; forget it. */
   | { readonly kind: "forget"; readonly id: string }
   /** A trusted daemon is to judge what a peer sent; `verified` answers. */
-  | { readonly kind: "verify"; readonly id: string; readonly blob: Uint8Array };
+  | {
+      readonly kind: "verify";
+      readonly zone: Zone;
+      readonly id: string;
+      readonly blob: Uint8Array;
+    };

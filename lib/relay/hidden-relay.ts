@@ -3,7 +3,6 @@ import type { CheckedTransaction } from "./checked-transaction.ts";
 import type { LinkId, RelayEffect, ZoneOutcome } from "./event.ts";
 import type { TransactionPool } from "./pool.ts";
 import { BARRED_REASON, BARRED_TEXT, type PublicRelay } from "./public-relay.ts";
-import type { SourceLedger } from "./source-ledger.ts";
 import type { HiddenCopy } from "./verification-gate.ts";
 import type { ZoneCore } from "./zone-core.ts";
 import { ZoneForwarding } from "./zone-forwarding.ts";
@@ -12,8 +11,6 @@ import { ZoneForwarding } from "./zone-forwarding.ts";
 export interface HiddenRelayContext {
   readonly zones: readonly ZoneCore[];
   readonly pool: TransactionPool;
-  /** Who is to blame for what peers' transactions do. */
-  readonly ledger: SourceLedger;
   readonly publicRelay: PublicRelay | undefined;
   /** Where effects go, in order. */
   readonly emit: (effect: RelayEffect) => void;
@@ -23,7 +20,7 @@ export interface HiddenRelayContext {
 export class HiddenRelay {
   readonly #context: HiddenRelayContext;
 
-  /** @param context zones, pool, ledger, and where effects go */
+  /** @param context zones, pool, and where effects go */
   constructor(context: HiddenRelayContext) {
     this.#context = context;
   }
@@ -38,17 +35,17 @@ export class HiddenRelay {
    */
   take(transaction: CheckedTransaction, copy: HiddenCopy, now: number, unixMs: number): void {
     const { pool, publicRelay } = this.#context;
-    const isTaken = pool.receive(transaction, copy.zone, unixMs);
+    pool.receive(transaction, copy.zone, unixMs);
     publicRelay?.heardHidden(transaction, copy, now);
-    if (isTaken && !copy.fluff) this.#forward(transaction, copy, now);
+    // The zone alone says whether it is new: staying silent about what our wallet, or another zone, gave
+    // us would tell a peer that tries every onion service which is its origin, and which zones are one's.
+    const { id, blob } = transaction;
+    if (!copy.fluff) this.#zone(copy.zone)?.forward(copy.link, id, blob, now);
   }
 
   /** Queues what waits to be passed on, where there is room for it now. */
   offer(): void {
-    const { zones, ledger } = this.#context;
-    for (const { forwarding, channels } of zones) {
-      forwarding?.offer(channels, (id) => ledger.maySend(id));
-    }
+    for (const { forwarding, channels } of this.#context.zones) forwarding?.offer(channels);
   }
 
   /**
@@ -68,9 +65,7 @@ export class HiddenRelay {
     if (id === undefined) return false;
     const forwarding = this.#zone(zone)?.forwarding;
     if (outcome.kind === "returned") forwarding?.returned(id);
-    if (outcome.kind !== "left") return true;
-    forwarding?.left(id);
-    this.#context.ledger.sent(outcome.link, [id], now);
+    if (outcome.kind === "left") forwarding?.left(id, outcome.link, now);
     return true;
   }
 
@@ -83,24 +78,11 @@ export class HiddenRelay {
    * @param now milliseconds
    */
   blame(zone: AnonymityZone, link: LinkId, byPeer: boolean, now: number): void {
-    const { ledger } = this.#context;
-    if (this.#zone(zone)?.forwarding === undefined) return;
-    if (byPeer) for (const source of ledger.lost(link, now)) this.#bar(source, now);
-    else ledger.gone(link);
-  }
-
-  #bar(source: LinkId, now: number): void {
-    const { zones, emit } = this.#context;
-    for (const zone of zones) zone.closeLink(source, BARRED_REASON, now);
-    emit({ kind: "notice", level: "info", text: BARRED_TEXT });
-  }
-
-  #forward({ id, blob }: CheckedTransaction, { zone, link }: HiddenCopy, now: number): void {
-    const { ledger, publicRelay } = this.#context;
     const core = this.#zone(zone);
-    if (core?.forwarding === undefined) return;
-    const isTaken = publicRelay !== undefined || ledger.take(id, { link, zone }, now);
-    if (isTaken && ledger.maySend(id)) core.forward(link, id, blob);
+    for (const source of core?.forwarding?.ended(link, byPeer, now) ?? []) {
+      core?.closeLink(source, BARRED_REASON, now);
+      this.#context.emit({ kind: "notice", level: "info", text: BARRED_TEXT });
+    }
   }
 
   #zone(zone: AnonymityZone): ZoneCore | undefined {

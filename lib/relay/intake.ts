@@ -1,12 +1,20 @@
+import type { Zone } from "../address/zone.ts";
 import { TransactionError } from "../monero/transaction-error.ts";
 import type { CheckedTransaction, checkTransaction } from "./checked-transaction.ts";
 import type { RelayEffect } from "./event.ts";
-import { type Copy, type Verdict, VerificationGate, WAIT_MS_MAX } from "./verification-gate.ts";
+import {
+  type Asked,
+  type Copy,
+  gateShares,
+  type Verdict,
+  VerificationGate,
+  WAIT_MS_MAX,
+} from "./verification-gate.ts";
 
 /** What the intake takes from the relay around it. */
 export interface IntakeContext {
-  /** Whether a trusted daemon judges what comes in. */
-  readonly verifies: boolean;
+  /** The zones in which a trusted daemon judges what comes in. */
+  readonly judgedIn: readonly Zone[];
   /** Reads what comes in. */
   readonly check: typeof checkTransaction;
   readonly emit: (effect: RelayEffect) => void;
@@ -26,15 +34,16 @@ const DROPPED_TEXT =
 
 /**
  * Where peers' transactions come in: whoever sends what is none loses its link. Where a trusted
- * daemon judges them first, whatever stands behind never learns of one that has no good verdict.
+ * daemon judges them first, whatever stands behind never learns of one that has no good verdict. It is
+ * asked in each zone anew, since what one zone's peers brought about must not answer another's.
  *
  * A wallet's own does not come this way, so the daemon is never asked about one because of its
  * wallet. A copy of it that a peer sends is treated as any other: left out, it would be the one
  * that the daemon misses among all that the node asks about, and that a peer sees pass at once.
  */
 export class Intake {
-  /** Where they wait for the daemon's verdict, where one judges them. */
-  readonly gate: VerificationGate<CheckedTransaction> | undefined;
+  /** Where each zone's wait for the daemon's verdict, where one judges them. */
+  readonly #gates = new Map<Zone, VerificationGate<CheckedTransaction>>();
   readonly #context: IntakeContext;
   /** When it was last told that some were dropped. */
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -42,12 +51,26 @@ export class Intake {
   /** @param context what it takes from the relay around it */
   constructor(context: IntakeContext) {
     this.#context = context;
-    this.gate = context.verifies ? new VerificationGate() : undefined;
+    for (const [zone, share] of gateShares(context.judgedIn)) {
+      this.#gates.set(zone, new VerificationGate(share));
+    }
   }
 
   /** When `wake` wants to be called, in milliseconds. */
   get wakeAt(): number {
-    return this.gate?.wakeAt ?? Number.POSITIVE_INFINITY;
+    let at = Number.POSITIVE_INFINITY;
+    for (const gate of this.#gates.values()) at = Math.min(at, gate.wakeAt);
+    return at;
+  }
+
+  /** How many of all zones wait for a verdict, and their bytes. */
+  get waiting(): { readonly count: number; readonly bytes: number } {
+    const all = { count: 0, bytes: 0 };
+    for (const { size } of this.#gates.values()) {
+      all.count += size.count;
+      all.bytes += size.bytes;
+    }
+    return all;
   }
 
   /**
@@ -74,27 +97,28 @@ export class Intake {
    */
   take(transaction: CheckedTransaction, copy: Copy, now: number): void {
     const { pass, refuse } = this.#context;
-    const standing = this.gate?.arrive(transaction, copy, now);
+    const gate = this.#gates.get(copy.zone);
+    const standing = gate?.arrive(transaction, copy, now);
     if (standing === undefined || standing === "good") {
       pass(transaction, copy, standing === "good");
     } else if (standing === "bad") refuse(copy, BAD_REASON);
-    else if (standing === "waiting") this.#ask(now);
+    else if (standing === "waiting") this.#ask(copy.zone, now);
   }
 
   /**
    * The daemon gave its verdict, or none.
    *
-   * @param id the transaction
+   * @param asked which of whose questions
    * @param verdict undefined where there is none
    * @param now milliseconds
    */
-  verified(id: string, verdict: Verdict | undefined, now: number): void {
-    const judged = this.gate?.answer(id, verdict, now);
+  verified({ zone, id }: Asked, verdict: Verdict | undefined, now: number): void {
+    const judged = this.#gates.get(zone)?.answer(id, verdict, now);
     for (const copy of judged?.copies ?? []) {
       if (judged?.verdict === "good") this.#context.pass(judged.transaction, copy, true);
       else if (judged?.verdict === "bad") this.#context.refuse(copy, BAD_REASON);
     }
-    this.#ask(now);
+    this.#ask(zone, now);
   }
 
   /**
@@ -103,17 +127,19 @@ export class Intake {
    * @param now milliseconds
    */
   wake(now: number): void {
-    if (this.gate === undefined || now < this.wakeAt) return;
-    if (this.gate.wake(now) > 0 && now >= this.#toldAt + WAIT_MS_MAX) {
-      this.#toldAt = now;
-      this.#context.emit({ kind: "notice", level: "warning", text: DROPPED_TEXT });
+    for (const [zone, gate] of this.#gates) {
+      if (now < gate.wakeAt) continue;
+      if (gate.wake(now) > 0 && now >= this.#toldAt + WAIT_MS_MAX) {
+        this.#toldAt = now;
+        this.#context.emit({ kind: "notice", level: "warning", text: DROPPED_TEXT });
+      }
+      this.#ask(zone, now);
     }
-    this.#ask(now);
   }
 
-  #ask(now: number): void {
-    for (const { id, blob } of this.gate?.questions(now) ?? []) {
-      this.#context.emit({ kind: "verify", id, blob });
+  #ask(zone: Zone, now: number): void {
+    for (const { id, blob } of this.#gates.get(zone)?.questions(now) ?? []) {
+      this.#context.emit({ kind: "verify", zone, id, blob });
     }
   }
 }

@@ -225,7 +225,7 @@ export class RpcServer {
     const { driver, network, schedule, clock, gateway, verifier } = this.#options;
     const { pool, intake } = driver.core;
     pool.expire(clock.unixMs());
-    const waiting = intake.gate?.size ?? { count: 0, bytes: 0 };
+    const { waiting } = intake;
     return {
       ...relayStatus(driver, network, schedule, clock.now()),
       ...(gateway && { daemon: gateway.status }),

@@ -78,6 +78,8 @@ export class SourceLedger {
   readonly #carried = new Map<LinkId, { readonly source: Source; readonly id: string }>();
   /** What was put aside, in that order. */
   readonly #aside = new Set<string>();
+  /** What went out for the last time, and until when a link's end is put down to it; oldest first. */
+  readonly #finished = new Map<string, number>();
   /** When sources of a zone lost their right. */
   readonly #barred = new Map<Zone, number[]>();
 
@@ -90,6 +92,7 @@ export class SourceLedger {
    * @returns whether it is known or may be passed on; where not, the ledger does not know it
    */
   take(id: string, from: SourceLink, now: number): boolean {
+    this.#forgetFinished(now);
     this.#pardon(from.link, now);
     const held = this.#held.get(id);
     const { link, zone, isChosen = false } = from;
@@ -218,6 +221,17 @@ export class SourceLedger {
   }
 
   /**
+   * A transaction went out for the last time: nobody may ever vouch for it, and once no link's end is
+   * put down to it any more it must not stand against its source.
+   *
+   * @param id the transaction
+   * @param now milliseconds
+   */
+  finish(id: string, now: number): void {
+    if (this.#held.has(id)) this.#finished.set(id, now + BLAME_MS);
+  }
+
+  /**
    * A peer that we chose showed a transaction in public: its signatures are good.
    *
    * @param id the transaction
@@ -343,6 +357,13 @@ export class SourceLedger {
     return made;
   }
 
+  #forgetFinished(now: number): void {
+    for (const [id, at] of this.#finished) {
+      if (at > now) return;
+      this.#release(id);
+    }
+  }
+
   #hold(id: string, source: Source): void {
     this.#held.set(id, { source, vouched: false, asideUntil: undefined });
     if (this.#held.size <= LEDGER_TRANSACTIONS_MAX) return;
@@ -354,6 +375,7 @@ export class SourceLedger {
   }
 
   #release(id: string): void {
+    this.#finished.delete(id);
     const held = this.#held.get(id);
     if (held === undefined) return;
     if (!held.vouched) this.#settle(held);

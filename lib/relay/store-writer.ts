@@ -88,12 +88,27 @@ export class StoreWriter {
   }
 
   /**
-   * Does what waits, if there is time for it before something else is due.
+   * Tells what can wait as long, so that nothing stands right behind a frame that noise has not.
+   *
+   * @param tell writes a line of the log
+   */
+  tellLater(tell: () => void): void {
+    this.#writes.later(tell, this.#clock.now());
+  }
+
+  /** Frames have left. */
+  ticked(): void {
+    this.#writes.ticked(this.#clock.now());
+  }
+
+  /**
+   * Does what waits, if there is time for it behind the last frames and before something else is due.
    *
    * @param nextAt when the next tick or deadline is due
+   * @returns when it wants to be called again, in milliseconds; infinite where nothing waits
    */
-  settle(nextAt: number): void {
-    this.#writes.settle(this.#clock.now(), nextAt);
+  settle(nextAt: number): number {
+    return this.#writes.settle(this.#clock.now(), nextAt);
   }
 
   /** Does all that waits. */

@@ -34,6 +34,12 @@ export interface Question {
   readonly blob: Uint8Array;
 }
 
+/** What the daemon was asked, and for which zone. */
+export interface Asked {
+  readonly zone: Zone;
+  readonly id: string;
+}
+
 /** A transaction whose verdict is there, with all who sent it, in order. */
 export interface Judged<T extends Question> {
   readonly verdict: Verdict;
@@ -44,7 +50,7 @@ export interface Judged<T extends Question> {
 /** Where a copy stands that has just come. */
 export type CopyStanding = Verdict | "waiting" | "no-room";
 
-/** Transactions of one zone that wait for a verdict; each zone has its own room. */
+/** Transactions of one zone that wait for a verdict. */
 export const WAITING_MAX = 1_024;
 /** Their bytes. */
 export const WAITING_BYTES_MAX = 16_777_216;
@@ -56,13 +62,13 @@ export const WAITING_LINK_BYTES_MAX = 2_097_152;
 export const COPIES_MAX = 32;
 /** How long one waits for its verdict. In public it comes round again by then, from others. */
 export const WAIT_MS_MAX = 600_000;
-/** Questions at once. */
+/** Questions at once, of all zones. */
 export const QUESTIONS_MAX = 4;
 /** After a question that got no answer, before the next, which is then the only one; doubled. */
 export const QUIET_MS_MIN = 2_000;
 /** At the most. */
 export const QUIET_MS_MAX = 30_000;
-/** Verdicts that are remembered, the oldest forgotten first. */
+/** Verdicts that are remembered of all zones, a zone's oldest forgotten first. */
 export const VERDICTS_MAX = 16_384;
 /**
  * How long `refused` and `bad` hold: what the daemon would not have now it may want later, and one wrong
@@ -70,11 +76,38 @@ export const VERDICTS_MAX = 16_384;
  */
 export const REFUSED_MS = 600_000;
 
+/** What of the bounds that all zones have together is one zone's. */
+export interface GateShare {
+  /** Questions at once. */
+  readonly questions: number;
+  /** Verdicts that are remembered. */
+  readonly verdicts: number;
+}
+
+/**
+ * Parts the bounds among zones. Nothing is lent: when a zone's questions are answered must not depend on
+ * what another zone's peers send. What can't be parted is the public zone's, where most comes.
+ *
+ * @param zones those that are judged
+ */
+export function gateShares(zones: readonly Zone[]): ReadonlyMap<Zone, GateShare> {
+  const questions = Math.floor(QUESTIONS_MAX / zones.length);
+  const verdicts = Math.floor(VERDICTS_MAX / zones.length);
+  const left = QUESTIONS_MAX % zones.length;
+  return new Map(
+    zones.map((zone) => [
+      zone,
+      { questions: questions + (zone === "public" ? left : 0), verdicts },
+    ]),
+  );
+}
+
+const WHOLE: GateShare = { questions: QUESTIONS_MAX, verdicts: VERDICTS_MAX };
+
 interface Waiting<T extends Question> {
   readonly transaction: T;
   readonly copies: Copy[];
   /** Whose room it takes. */
-  readonly zone: Zone;
   readonly link: LinkId;
   readonly until: number;
 }
@@ -85,31 +118,40 @@ interface Room {
 }
 
 /**
- * The room in which peers' transactions wait until the trusted daemon has judged them. Pure: copies,
- * answers and the time go in; questions and verdicts come out. What gets no verdict is let go of in
- * silence: without the daemon nothing passes.
+ * The room in which one zone's transactions wait until the trusted daemon has judged them. Pure:
+ * copies, answers and the time go in; questions and verdicts come out. What gets no verdict is let go
+ * of in silence: without the daemon nothing passes.
+ *
+ * Each zone has its own, and learns nothing of another's: whoever sends the same to an onion and to an
+ * IP address would see by when he loses which link, and whether anybody is asked, that they are one node's.
  *
  * Links take turns with questions, so that one that sends much delays itself and not the others.
  */
 export class VerificationGate<T extends Question = Question> {
   readonly #waiting = new Map<string, Waiting<T>>();
-  readonly #verdicts = new BoundedMap<string, { readonly verdict: Verdict; readonly at: number }>(
-    VERDICTS_MAX,
-  );
+  readonly #verdicts: BoundedMap<string, { readonly verdict: Verdict; readonly at: number }>;
+  readonly #questionsMax: number;
   /** What is still to be asked, by link; the link whose turn it is comes first. */
   readonly #turns = new Map<LinkId, Set<string>>();
   /** What the daemon is being asked. */
   readonly #asked = new Set<string>();
-  readonly #rooms = new Map<Zone | LinkId, Room>();
+  readonly #ofLinks = new Map<LinkId, Room>();
+  readonly #all: Room = { count: 0, bytes: 0 };
   /** The pause after an unanswered question; undefined while the daemon answers. */
   #quietMs: number | undefined;
   #quietUntil = 0;
 
+  /**
+   * @param share what of the bounds of all zones is this one's
+   */
+  constructor(share: GateShare = WHOLE) {
+    this.#questionsMax = share.questions;
+    this.#verdicts = new BoundedMap(share.verdicts);
+  }
+
   /** How many wait, and their bytes. */
   get size(): { readonly count: number; readonly bytes: number } {
-    let bytes = 0;
-    for (const { transaction } of this.#waiting.values()) bytes += transaction.blob.length;
-    return { count: this.#waiting.size, bytes };
+    return { ...this.#all };
   }
 
   /** When `wake` wants to be called, in milliseconds; infinite while nothing is due. */
@@ -140,11 +182,10 @@ export class VerificationGate<T extends Question = Question> {
       return "waiting";
     }
     if (!this.#hasRoom(copy, blob.length)) return "no-room";
-    const { zone, link } = copy;
+    const { link } = copy;
     const until = now + WAIT_MS_MAX;
     const transaction = { ...given, blob: blob.slice() };
-    this.#waiting.set(id, { transaction, copies: [copy], zone, link, until });
-    this.#occupy(zone, 1, blob.length);
+    this.#waiting.set(id, { transaction, copies: [copy], link, until });
     this.#occupy(link, 1, blob.length);
     this.#queue(id, link);
     return "waiting";
@@ -159,7 +200,7 @@ export class VerificationGate<T extends Question = Question> {
   questions(now: number): Question[] {
     const isQuiet = this.#quietMs !== undefined;
     if (isQuiet && now < this.#quietUntil) return [];
-    const max = isQuiet ? 1 : QUESTIONS_MAX;
+    const max = isQuiet ? 1 : this.#questionsMax;
     const questions: Question[] = [];
     while (this.#asked.size < max) {
       const id = this.#next();
@@ -228,28 +269,28 @@ export class VerificationGate<T extends Question = Question> {
     }
   }
 
-  #hasRoom({ zone, link }: Copy, bytes: number): boolean {
-    const inZone = this.#rooms.get(zone) ?? { count: 0, bytes: 0 };
-    const ofLink = this.#rooms.get(link) ?? { count: 0, bytes: 0 };
+  #hasRoom({ link }: Copy, bytes: number): boolean {
+    const ofLink = this.#ofLinks.get(link) ?? { count: 0, bytes: 0 };
     return (
-      inZone.count < WAITING_MAX &&
-      inZone.bytes + bytes <= WAITING_BYTES_MAX &&
+      this.#all.count < WAITING_MAX &&
+      this.#all.bytes + bytes <= WAITING_BYTES_MAX &&
       ofLink.count < WAITING_LINK_MAX &&
       ofLink.bytes + bytes <= WAITING_LINK_BYTES_MAX
     );
   }
 
-  #occupy(key: Zone | LinkId, count: number, bytes: number): void {
-    const room = this.#rooms.get(key) ?? { count: 0, bytes: 0 };
-    room.count += count;
-    room.bytes += bytes;
-    if (room.count > 0) this.#rooms.set(key, room);
-    else this.#rooms.delete(key);
+  #occupy(link: LinkId, count: number, bytes: number): void {
+    const room = this.#ofLinks.get(link) ?? { count: 0, bytes: 0 };
+    for (const one of [room, this.#all]) {
+      one.count += count;
+      one.bytes += bytes;
+    }
+    if (room.count > 0) this.#ofLinks.set(link, room);
+    else this.#ofLinks.delete(link);
   }
 
-  #release(id: string, { zone, link, transaction: { blob } }: Waiting<T>): void {
+  #release(id: string, { link, transaction: { blob } }: Waiting<T>): void {
     this.#waiting.delete(id);
-    this.#occupy(zone, -1, -blob.length);
     this.#occupy(link, -1, -blob.length);
     this.#unqueue(id, link);
   }

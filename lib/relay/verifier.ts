@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { formatAddress } from "../address/address.ts";
+import type { Zone } from "../address/zone.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RandomSource } from "../runtime/random.ts";
 import type { Notice } from "./event.ts";
@@ -67,7 +68,8 @@ const answerForm = z.object({
 
 /**
  * Asks a trusted daemon what it thinks of peers' transactions. A few questions at once, each on a
- * stream of its own that is kept for the next.
+ * stream of its own that is kept for the zone's next: one that found a stream open because of another
+ * zone would have its answer sooner, and a guest of both would see that they are one node's.
  *
  * The daemon is asked to take the transaction without relaying it: it keeps it in its own pool, and
  * passes it on once it hears of it from its peers.
@@ -75,7 +77,8 @@ const answerForm = z.object({
 export class Verifier {
   readonly #options: VerifierOptions;
   readonly #opener: DaemonOpener;
-  readonly #idle: DaemonLane[] = [];
+  /** By the zone whose questions they are for. */
+  readonly #idle = new Map<Zone, DaemonLane[]>();
   readonly #busy = new Set<DaemonLane>();
   #labels = 0;
   #closed = false;
@@ -108,18 +111,19 @@ export class Verifier {
    * never throws.
    *
    * @param blob the transaction's bytes
+   * @param zone where it came from
    * @returns undefined where the daemon gave none
    */
-  async ask(blob: Uint8Array): Promise<Verdict | undefined> {
+  async ask(blob: Uint8Array, zone: Zone): Promise<Verdict | undefined> {
     if (this.#closed || this.#busy.size >= QUESTIONS_MAX) return undefined;
-    const lane = this.#idle.pop() ?? this.#newLane();
+    const lane = this.#idle.get(zone)?.pop() ?? this.#newLane();
     this.#busy.add(lane);
     try {
       const verdict = await this.#askOn(lane, blob);
       this.#verdicts[verdict]++;
       this.#trouble = null;
       this.#tellBack();
-      if (!this.#closed) this.#idle.push(lane);
+      if (!this.#closed) this.#keep(lane, zone);
       return verdict;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -137,7 +141,14 @@ export class Verifier {
   /** Ends every stream to the daemon; what is being asked gets no verdict. */
   close(): void {
     this.#closed = true;
-    for (const lane of [...this.#busy, ...this.#idle.splice(0)]) lane.close();
+    for (const lane of [...this.#busy, ...[...this.#idle.values()].flat()]) lane.close();
+    this.#idle.clear();
+  }
+
+  #keep(lane: DaemonLane, zone: Zone): void {
+    const idle = this.#idle.get(zone);
+    if (idle === undefined) this.#idle.set(zone, [lane]);
+    else idle.push(lane);
   }
 
   #tellTrouble(reason: string): void {

@@ -60,7 +60,7 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
     });
     const voice = new ZoneVoice(this.channels, context.emit);
     this.#deliveries = new ZoneDeliveries(this.links, context.report);
-    this.forwarding = options.forwardsInZone === true ? new ZoneForwarding() : undefined;
+    this.forwarding = options.forwardsInZone === true ? new ZoneForwarding(this.zone) : undefined;
     this.#context = context;
     const links = (): Iterable<Link<Z>> => this.links.values();
     this.#chain = new ZoneChain({
@@ -221,9 +221,11 @@ export class ZoneCore<Z extends AnonymityZone = AnonymityZone> {
    * @param source the link on which it came
    * @param id its id
    * @param blob its bytes
+   * @param now milliseconds
    */
-  forward(source: LinkId, id: string, blob: Uint8Array): void {
-    if (this.forwarding?.take(source, id, blob) === true) this.#context.report({ kind: "room" });
+  forward(source: LinkId, id: string, blob: Uint8Array, now: number): void {
+    if (this.forwarding?.take(source, id, blob, now) !== true) return;
+    this.#context.report({ kind: "room" });
   }
 
   #dialDue(now: number): void {

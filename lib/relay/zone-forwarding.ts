@@ -1,14 +1,16 @@
+import type { AnonymityZone } from "../address/zone.ts";
 import { FRAME_BYTES, framesOf } from "../levin/frame.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import type { ChannelGroup } from "./channel-group.ts";
 import type { LinkId } from "./event.ts";
+import { SourceLedger } from "./source-ledger.ts";
 import { transactionBytesMax, transactionNotify } from "./speech.ts";
 
 /** Transactions of one peer that wait; a stream carries a few dozen frames. */
 export const FORWARDS_OF_SOURCE_MAX = 16;
-/** Transactions of all peers that wait, and their bytes. */
+/** Transactions of all peers that wait. */
 export const FORWARDS_MAX = 128;
-/** Their bytes. */
+/** The bytes of their frames. */
 export const FORWARD_BYTES_MAX = 4_194_304;
 /** Transactions that went on and are remembered, so that none goes on twice. */
 const FORWARDED_MAX = 4_096;
@@ -20,15 +22,22 @@ export type ForwardStanding = "waiting" | "queued" | "left";
 
 interface Waiting {
   readonly id: string;
-  readonly blob: Uint8Array;
+  /** Made once: while there is no stream, whatever comes asks for one again. */
+  readonly frames: readonly Uint8Array[];
 }
 
 /**
  * Transactions that peers of an anonymity zone sent, on their way to other peers of it, as the
  * proposal has it. Nobody here can check a signature, so no stream carries those of two peers: when
  * a peer hangs up over one, there is one who brought it.
+ *
+ * All that it knows came from this zone: what goes on, and who is blamed, says nothing of other zones
+ * or of the node's own wallets.
  */
 export class ZoneForwarding {
+  readonly #zone: AnonymityZone;
+  /** Who is to blame when a link of the zone ends; knows nobody of another zone. */
+  readonly #ledger = new SourceLedger();
   /** By the link on which they came, in the order in which their sources are served. */
   readonly #waiting = new Map<LinkId, Waiting[]>();
   readonly #known = new BoundedMap<string, ForwardStanding>(FORWARDED_MAX);
@@ -39,32 +48,34 @@ export class ZoneForwarding {
   #count = 0;
   #bytes = 0;
 
+  /** @param zone whose peers' transactions */
+  constructor(zone: AnonymityZone) {
+    this.#zone = zone;
+  }
+
   /** How many wait. */
   get size(): number {
     return this.#count;
   }
 
   /**
-   * Takes a transaction.
+   * Takes a transaction. Where there is no room, the oldest of whoever has most waiting makes it.
    *
    * @param source the link on which it came
    * @param id its id
    * @param blob its bytes
-   * @returns false where it went on before, is too long, or there is no room
+   * @param now milliseconds
+   * @returns false where it went on before, is too long, or its source has too many or lost its right
    */
-  take(source: LinkId, id: string, blob: Uint8Array): boolean {
-    const ofSource = this.#waiting.get(source)?.length ?? 0;
-    if (blob.length > this.#bytesMax) return false;
-    const isFull = this.#count >= FORWARDS_MAX || ofSource >= FORWARDS_OF_SOURCE_MAX;
-    if (
-      isFull ||
-      this.#bytes + blob.length > FORWARD_BYTES_MAX ||
-      this.#known.get(id) !== undefined
-    ) {
-      return false;
-    }
-    // What came is part of a larger message, which must not stay because of it.
-    this.#put(source, { id, blob: blob.slice() });
+  take(source: LinkId, id: string, blob: Uint8Array, now: number): boolean {
+    if (blob.length > this.#bytesMax || this.#known.get(id) !== undefined) return false;
+    if ((this.#waiting.get(source)?.length ?? 0) >= FORWARDS_OF_SOURCE_MAX) return false;
+    if (!this.#ledger.take(id, { link: source, zone: this.#zone }, now)) return false;
+    if (!this.#ledger.maySend(id)) return false;
+    const frames = framesOf(transactionNotify(blob), FRAME_BYTES);
+    while (this.#count >= FORWARDS_MAX) this.#makeRoom(({ length }) => length);
+    while (this.#bytes + bytesOf([{ id, frames }]) > FORWARD_BYTES_MAX) this.#makeRoom(bytesOf);
+    this.#put(source, { id, frames });
     return true;
   }
 
@@ -80,45 +91,66 @@ export class ZoneForwarding {
 
   #put(source: LinkId, one: Waiting): void {
     this.#known.set(one.id, "waiting");
-    this.#waiting.set(source, [...(this.#waiting.get(source) ?? []), one]);
+    const waiting = this.#waiting.get(source);
+    if (waiting === undefined) this.#waiting.set(source, [one]);
+    else waiting.push(one);
     this.#count++;
-    this.#bytes += one.blob.length;
+    this.#bytes += bytesOf([one]);
+  }
+
+  /** Takes the first away from what waits of a source. */
+  #shift(source: LinkId, waiting: Waiting[]): Waiting | undefined {
+    const first = waiting.shift();
+    if (waiting.length === 0) this.#waiting.delete(source);
+    if (first === undefined) return undefined;
+    this.#count--;
+    this.#bytes -= bytesOf([first]);
+    return first;
+  }
+
+  /** Who floods us crowds himself out: a guest that brought one must not find every place taken. */
+  #makeRoom(sizeOf: (waiting: readonly Waiting[]) => number): void {
+    let most: readonly [LinkId, Waiting[]] | undefined;
+    for (const one of this.#waiting) {
+      if (most === undefined || sizeOf(one[1]) > sizeOf(most[1])) most = one;
+    }
+    if (most !== undefined) this.#drop(this.#shift(...most));
+  }
+
+  /** It goes nowhere, and may come again. */
+  #drop(one: Waiting | undefined): void {
+    if (one === undefined) return;
+    this.#known.delete(one.id);
+    this.#ledger.forget(one.id);
   }
 
   /**
    * Queues what the zone's channels take now.
    *
    * @param channels the zone's
-   * @param may says of a transaction whether its source still may have it passed on
    */
-  offer(channels: ChannelGroup, may: (id: string) => boolean): void {
+  offer(channels: ChannelGroup): void {
     for (const [source, waiting] of [...this.#waiting]) {
       const before = waiting.length;
-      this.#offerOf(source, waiting, channels, may);
-      if (waiting.length === before) continue;
+      this.#offerOf(source, waiting, channels);
+      if (waiting.length === before || waiting.length === 0) continue;
       // Whose turn it was comes last: one that always has more would keep the stream for itself.
       this.#waiting.delete(source);
-      if (waiting.length > 0) this.#waiting.set(source, waiting);
+      this.#waiting.set(source, waiting);
     }
   }
 
-  #offerOf(
-    source: LinkId,
-    waiting: Waiting[],
-    channels: ChannelGroup,
-    may: (id: string) => boolean,
-  ): void {
+  #offerOf(source: LinkId, waiting: Waiting[], channels: ChannelGroup): void {
     for (let [first] = waiting; first !== undefined; [first] = waiting) {
-      if (may(first.id)) {
-        const frames = framesOf(transactionNotify(first.blob), FRAME_BYTES);
-        const tag = `${TAG}${first.id}`;
-        if (!channels.sendFor(source, { tag, lane: "payload", frames })) return;
-        this.#underway.set(first.id, { ...first, source });
-        this.#known.set(first.id, "queued");
+      const { id, frames } = first;
+      if (!this.#ledger.maySend(id)) {
+        this.#drop(this.#shift(source, waiting));
+        continue;
       }
-      waiting.shift();
-      this.#count--;
-      this.#bytes -= first.blob.length;
+      if (!channels.sendFor(source, { tag: `${TAG}${id}`, lane: "payload", frames })) return;
+      this.#shift(source, waiting);
+      this.#underway.set(id, { ...first, source });
+      this.#known.set(id, "queued");
     }
   }
 
@@ -135,9 +167,14 @@ export class ZoneForwarding {
    * A transaction has left whole.
    *
    * @param id the transaction
+   * @param link on which
+   * @param now milliseconds
    */
-  left(id: string): void {
-    if (this.#underway.delete(id)) this.#known.set(id, "left");
+  left(id: string, link: LinkId, now: number): void {
+    if (!this.#underway.delete(id)) return;
+    this.#known.set(id, "left");
+    this.#ledger.sent(link, [id], now);
+    this.#ledger.finish(id, now);
   }
 
   /**
@@ -151,4 +188,32 @@ export class ZoneForwarding {
     this.#underway.delete(id);
     this.#put(one.source, one);
   }
+
+  /**
+   * A transaction's signatures are good: nobody is blamed for it.
+   *
+   * @param id the transaction
+   */
+  vouch(id: string): void {
+    this.#ledger.vouch(id);
+  }
+
+  /**
+   * A link of the zone ended. A peer that hung up when it was given what another sent tells of the
+   * other.
+   *
+   * @param link which
+   * @param byPeer whether the peer or the network ended it
+   * @param now milliseconds
+   * @returns the sources that lost their right by it
+   */
+  ended(link: LinkId, byPeer: boolean, now: number): readonly LinkId[] {
+    if (byPeer) return this.#ledger.lost(link, now);
+    this.#ledger.gone(link);
+    return [];
+  }
+}
+
+function bytesOf(waiting: readonly Waiting[]): number {
+  return waiting.reduce((bytes, { frames }) => bytes + frames.length * FRAME_BYTES, 0);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   DeferredWrites,
+  QUIET_BEHIND_MS,
   QUIET_MS,
   WRITE_DELAY_MS_MAX,
   WRITES_MAX,
@@ -19,12 +20,25 @@ describe("Writes that can wait", () => {
   test("wait while a tick is near, and are done in order where none is", () => {
     const { writes, done } = noting();
     for (const number of [1, 2, 3]) writes.later(() => done.push(number), 0);
-    writes.settle(0, QUIET_MS - 1);
+    expect(writes.settle(QUIET_BEHIND_MS, QUIET_BEHIND_MS + QUIET_MS - 1)).toBe(WRITE_DELAY_MS_MAX);
     expect(done).toEqual([]);
-    writes.settle(50, 50 + QUIET_MS);
+    const at = QUIET_BEHIND_MS + 50;
+    expect(writes.settle(at, at + QUIET_MS)).toBe(Number.POSITIVE_INFINITY);
     expect(done).toEqual([1, 2, 3]);
-    writes.settle(60, 1e9);
+    writes.settle(at + 10, 1e9);
     expect(done).toEqual([1, 2, 3]);
+  });
+
+  test("are not done right behind frames, nor right when they are asked for", () => {
+    const { writes, done } = noting();
+    writes.ticked(0);
+    writes.later(() => done.push(1), 10);
+    expect(writes.settle(10, 1e9)).toBe(10 + QUIET_BEHIND_MS);
+    writes.ticked(200);
+    expect(writes.settle(10 + QUIET_BEHIND_MS, 1e9)).toBe(200 + QUIET_BEHIND_MS);
+    expect(done).toEqual([]);
+    writes.settle(200 + QUIET_BEHIND_MS, 1e9);
+    expect(done).toEqual([1]);
   });
 
   test("wait no longer than a second, and no more of them than may", () => {
@@ -38,23 +52,38 @@ describe("Writes that can wait", () => {
     expect(done).toHaveLength(1 + WRITES_MAX);
   });
 
-  test("are each done once, whatever comes between", () => {
-    const step = fc.record({ ms: fc.nat(300), nextMs: fc.nat(300), isWrite: fc.boolean() });
+  test("are each done once, in time and in quiet, whatever comes between", () => {
+    const step = fc.record({
+      ms: fc.nat(300),
+      nextMs: fc.nat(300),
+      what: fc.constantFrom("write", "tick", "nothing"),
+    });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
         const { writes, done } = noting();
         let now = 0;
         let count = 0;
-        for (const { ms, nextMs, isWrite } of steps) {
+        let since = 0;
+        let tickedAt = Number.NEGATIVE_INFINITY;
+        for (const { ms, nextMs, what } of steps) {
           now += ms;
+          if (what === "tick") {
+            tickedAt = now;
+            writes.ticked(now);
+          }
           const number = count;
-          if (isWrite) writes.later(() => done.push(number), now);
-          if (isWrite) count++;
-          const before = done.length;
-          writes.settle(now, now + nextMs);
-          const isQuiet = nextMs >= QUIET_MS;
-          if (isQuiet) expect(done).toHaveLength(count);
-          else if (done.length > before) expect(now).toBeGreaterThanOrEqual(WRITE_DELAY_MS_MAX);
+          if (what === "write") {
+            if (done.length === count) since = now;
+            writes.later(() => done.push(number), now);
+            count++;
+          }
+          const waits = done.length < count;
+          const at = writes.settle(now, now + nextMs);
+          const isLate = now - since >= WRITE_DELAY_MS_MAX;
+          const isQuiet = now - Math.max(since, tickedAt) >= QUIET_BEHIND_MS && nextMs >= QUIET_MS;
+          if (waits && (isLate || isQuiet)) expect(done).toHaveLength(count);
+          if (waits && !isLate && !isQuiet) expect(done.length).toBeLessThan(count);
+          expect(at).toBeGreaterThan(now);
         }
         writes.flush();
         expect(done).toEqual(Array.from({ length: count }, (_, index) => index));

@@ -43,7 +43,16 @@ function checkHidden(
   if (!isOwn) checkForwarded(context, link, view.heard.get(mark));
   checkStream(context, link, mark, own);
   link.carried.push(mark);
-  if (isOwn) view.departures.set(mark, (view.departures.get(mark) ?? 0) + 1);
+  // A wallet's that a guest sent back goes on as the guest's too, once in a zone.
+  const once = `${link.zone} ${mark}`;
+  if (!isOwn) return;
+  if (isGuests(context, link, mark) && !view.forwarded.has(once)) view.forwarded.add(once);
+  else view.departures.set(mark, (view.departures.get(mark) ?? 0) + 1);
+}
+
+/** Whether a peer of the link's zone sent it as a stem that is to go on there. */
+function isGuests({ view, setting }: RuleContext, link: LinkView, mark: Mark): boolean {
+  return setting.forwardsInZone && view.heard.get(mark)?.stemAt.has(link.zone) === true;
 }
 
 /** What a peer sent goes into an anonymity zone only where it came from there, and that is asked for. */
@@ -59,24 +68,29 @@ function checkForwarded({ setting }: RuleContext, link: LinkView, heard: Heard |
 }
 
 function checkStream(
-  { view, setting }: RuleContext,
+  context: RuleContext,
   link: LinkView,
   mark: Mark,
   own: ReadonlySet<Mark>,
 ): void {
+  const { view, setting } = context;
   const rule = "one stream, one transaction";
   const others = link.carried.filter((one) => one !== mark);
   if (link.toldOwn)
     throw new BrokenRule("sources apart", "a transaction left where the own address was told");
-  const peers = [mark, ...others].filter((one) => !own.has(one));
+  const all = [mark, ...others];
+  const peers = all.filter((one) => !own.has(one));
   if (!haveOneSource(view, peers, own))
     throw new BrokenRule("sources apart", `link ${link.id} carries those of two peers`);
-  if (peers.length > 0 && peers.length <= others.length)
+  // A wallet's that is among them left as that of the guest who sent it back.
+  const areGuests = all.every((one) => isGuests(context, link, one)) && haveOneSource(view, all);
+  if (peers.length > 0 && peers.length <= others.length && !areGuests)
     throw new BrokenRule("sources apart", `link ${link.id} carries a wallet's and a peer's`);
   if (setting.streamReuse === "allow") return;
-  if (own.has(mark) && link.carried.length > 0)
+  const isAlone = !areGuests || others.length === 0 || link.carried.includes(mark);
+  if (own.has(mark) && link.carried.length > 0 && isAlone)
     throw new BrokenRule(rule, `link ${link.id} carries a second transaction`);
-  if (own.has(mark) && link.begun > 1)
+  if (own.has(mark) && link.begun > 1 && isAlone)
     throw new BrokenRule(rule, `link ${link.id} carries a part of another transaction`);
   if (setting.noise === "on" && (link.framesBefore ?? 0) < 1)
     throw new BrokenRule(rule, `link ${link.id} carries one before any other frame`);
@@ -103,7 +117,11 @@ function checkOpen(
     throw new BrokenRule("one zone's knowledge", `it left for public after ${waited} ms`);
 }
 
-function haveOneSource(view: NodeView, marks: readonly Mark[], own: ReadonlySet<Mark>): boolean {
+function haveOneSource(
+  view: NodeView,
+  marks: readonly Mark[],
+  own: ReadonlySet<Mark> = new Set(),
+): boolean {
   if (marks.length < 2) return true;
   if (marks.some((mark) => own.has(mark))) return marks.every((mark) => mark === marks[0]);
   let shared: readonly number[] | undefined;

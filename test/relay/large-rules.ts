@@ -55,7 +55,7 @@ export class WorldRules implements Watcher {
       if (!said.has(zone)) said.set(zone, new Set([genesis]));
     this.#views.set(node, {
       ...{ links: new Map(), heard: new Map(), said, before: [], touched: false },
-      ...{ ids: new Map(), published: new Set(), states: new Map() },
+      ...{ ids: new Map(), published: new Set(), states: new Map(), forwarded: new Set() },
       own: new Map(),
       departures: old?.departures ?? new Map(),
     });

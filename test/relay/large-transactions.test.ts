@@ -72,24 +72,24 @@ describe("forwarding in the zone", () => {
   };
 
   test("leaves what fits into no message where it is", () => {
-    const forwarding = new ZoneForwarding();
-    expect(forwarding.take(7, "long", new Uint8Array(transactionBytesMax() + 1))).toBe(false);
-    expect(forwarding.take(7, "longest", new Uint8Array(transactionBytesMax()))).toBe(true);
-    forwarding.offer(group(), () => true);
+    const forwarding = new ZoneForwarding("tor");
+    expect(forwarding.take(7, "long", new Uint8Array(transactionBytesMax() + 1), 0)).toBe(false);
+    expect(forwarding.take(7, "longest", new Uint8Array(transactionBytesMax()), 0)).toBe(true);
+    forwarding.offer(group());
     expect(forwarding.size).toBe(0);
   });
 
   test("serves one peer after another, however much one of them brings", () => {
-    const forwarding = new ZoneForwarding();
+    const forwarding = new ZoneForwarding("tor");
     for (let index = 0; index < 16; index++) {
-      forwarding.take(7, `flood ${index}`, new Uint8Array(20_000));
+      forwarding.take(7, `flood ${index}`, new Uint8Array(20_000), 0);
     }
-    forwarding.take(8, "one", new Uint8Array(2_000));
-    forwarding.offer(group(), () => true);
+    forwarding.take(8, "one", new Uint8Array(2_000), 0);
+    forwarding.offer(group());
     const waiting = forwarding.size;
     expect(waiting).toBeGreaterThan(1);
     // The next stream is the other peer's.
-    forwarding.offer(group(), () => true);
+    forwarding.offer(group());
     expect(forwarding.size).toBe(waiting - 1);
   });
 });

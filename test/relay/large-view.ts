@@ -64,6 +64,8 @@ export interface NodeView {
   readonly own: Map<string, Mark>;
   /** Channels of anonymity zones that a wallet's transaction left on, over restarts. */
   readonly departures: Map<Mark, number>;
+  /** By zone, what left of a wallet's where it may have been as what a guest sent. */
+  readonly forwarded: Set<string>;
   /** The ids of what was heard. */
   readonly ids: Map<Mark, string>;
   /** Ids of what it fluffed itself. */

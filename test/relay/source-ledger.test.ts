@@ -159,6 +159,24 @@ test("What is remembered has bounds, and a wallet's is never forgotten", () => {
   expect(ledger.sourceOf("mine")).toBe("own");
 });
 
+test("What has gone out for the last time stands against nobody once it can be blamed no more", () => {
+  const ledger = new SourceLedger();
+  for (let index = 0; index < 3 * IN_DOUBT_MAX; index++) {
+    const [id, at] = [`t${index}`, index * BLAME_MS];
+    expect(ledger.take(id, tor(1), at)).toBe(true);
+    ledger.sent(10, [id], at);
+    ledger.finish(id, at);
+  }
+  const now = (3 * IN_DOUBT_MAX - 1) * BLAME_MS;
+  // The last one can be blamed still, and what is not known can't be finished with.
+  ledger.finish("unknown", now);
+  expect(ledger.lost(10, now + BLAME_MS - 1)).toEqual([]);
+  expect(ledger.maySend(`t${3 * IN_DOUBT_MAX - 1}`)).toBe(false);
+  ledger.take("next", tor(1), now + BLAME_MS);
+  expect(ledger.sourceOf(`t${3 * IN_DOUBT_MAX - 1}`)).toBeUndefined();
+  expect(ledger.wakeAt).toBe(Number.POSITIVE_INFINITY);
+});
+
 test("A budget gives back with time, and never more than its burst", () => {
   const budget = new Budget({ burst: 10, perSecond: 2 }, 0);
   expect(budget.take(10, 0)).toBe(true);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { networks } from "../../lib/monero/network.ts";
 import { RelayCore } from "../../lib/relay/core.ts";
-import { QUIET_MS } from "../../lib/relay/deferred-writes.ts";
+import { QUIET_BEHIND_MS, QUIET_MS } from "../../lib/relay/deferred-writes.ts";
 import { RelayDriver } from "../../lib/relay/driver.ts";
 import { RelayError } from "../../lib/relay/error.ts";
 import type { RelayEffect } from "../../lib/relay/event.ts";
@@ -74,7 +74,7 @@ class Kept {
   async wake(): Promise<void> {
     this.core.at = this.clock.now() + QUIET_MS;
     await this.driver.start();
-    this.clock.advance(2 * QUIET_MS);
+    this.clock.advance(QUIET_MS + QUIET_BEHIND_MS);
   }
 
   /** Transactions of which the store has the bytes and how often they left. */
@@ -229,7 +229,7 @@ const steps = fc.array(
   fc.record({
     action: fc.constantFrom(...actions),
     id: fc.constantFrom("a", "b"),
-    ms: fc.nat(100),
+    ms: fc.nat(QUIET_BEHIND_MS),
     // A tick is near more often than not, so that much waits.
     nextMs: fc.constantFrom(0, 0, 0, QUIET_MS),
   }),

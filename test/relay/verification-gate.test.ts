@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Zone } from "../../lib/address/zone.ts";
 import {
   COPIES_MAX,
   type Copy,
+  gateShares,
   QUESTIONS_MAX,
   QUIET_MS_MAX,
   QUIET_MS_MIN,
   REFUSED_MS,
+  VERDICTS_MAX,
   type Verdict,
   VerificationGate,
   WAIT_MS_MAX,
@@ -17,7 +20,6 @@ import {
 } from "../../lib/relay/verification-gate.ts";
 
 const tor = (link: number, fluff = false): Copy => ({ zone: "tor", link, fluff });
-const open = (link: number, fluff = true): Copy => ({ zone: "public", link, fluff });
 const blob = (id: string, bytes = 10): { id: string; blob: Uint8Array } => ({
   id,
   blob: new Uint8Array(bytes),
@@ -30,16 +32,16 @@ describe("A transaction that a peer sent", () => {
     const gate = new VerificationGate();
     expect(gate.arrive(blob("a"), tor(1), 0)).toBe("waiting");
     expect(asked(gate, 0)).toEqual(["a"]);
-    expect(gate.arrive(blob("a"), open(2), 5)).toBe("waiting");
+    expect(gate.arrive(blob("a"), tor(2, true), 5)).toBe("waiting");
     expect(gate.arrive(blob("a"), tor(1), 6)).toBe("waiting");
     expect(gate.arrive(blob("a"), tor(1, true), 7)).toBe("waiting");
     expect([gate.size.count, asked(gate, 8)]).toEqual([1, []]);
     expect(gate.answer("a", "good", 9)).toMatchObject({
-      ...{ verdict: "good", copies: [tor(1), open(2), tor(1, true)] },
+      ...{ verdict: "good", copies: [tor(1), tor(2, true), tor(1, true)] },
     });
     expect(gate.size).toEqual({ count: 0, bytes: 0 });
     // What is known is not asked for again.
-    expect(gate.arrive(blob("a"), open(3), 10)).toBe("good");
+    expect(gate.arrive(blob("a"), tor(3), 10)).toBe("good");
     expect(asked(gate, 10)).toEqual([]);
   });
 
@@ -57,14 +59,14 @@ describe("A transaction that a peer sent", () => {
     gate.arrive(blob("bad"), tor(2), 0);
     gate.arrive(blob("his"), tor(1), 0);
     gate.arrive(blob("shared"), tor(1), 0);
-    gate.arrive(blob("shared"), open(3), 0);
+    gate.arrive(blob("shared"), tor(3), 0);
     expect(gate.questions(0)).toHaveLength(3);
     const judged = gate.answer("bad", "bad", 1);
     expect(judged?.copies.map(({ link }) => link)).toEqual([1, 2]);
     expect(gate.size.count).toBe(1);
     expect(gate.answer("his", "good", 2)).toBeUndefined();
-    expect(gate.answer("shared", "good", 2)?.copies).toEqual([open(3)]);
-    expect(gate.arrive(blob("bad"), open(4), 3)).toBe("bad");
+    expect(gate.answer("shared", "good", 2)?.copies).toEqual([tor(3)]);
+    expect(gate.arrive(blob("bad"), tor(4), 3)).toBe("bad");
   });
 
   test("that the daemon does not want is not asked for again at once", () => {
@@ -91,7 +93,7 @@ describe("A transaction that a peer sent", () => {
 });
 
 describe("Room", () => {
-  test("has a bound of transactions and of bytes for a link, and another for a zone", () => {
+  test("has a bound of transactions and of bytes for a link, and another for all of them", () => {
     const gate = new VerificationGate();
     for (let index = 0; index < WAITING_LINK_MAX; index++) {
       expect(gate.arrive(blob(`one-${index}`), tor(1), 0)).toBe("waiting");
@@ -106,10 +108,9 @@ describe("Room", () => {
       }
     }
     expect(gate.arrive(blob("last"), tor(999), 0)).toBe("no-room");
-    expect(gate.arrive(blob("last"), open(998), 0)).toBe("waiting");
   });
 
-  test("of a zone's bytes is never more than it may be", () => {
+  test("of all links' bytes is never more than it may be", () => {
     const gate = new VerificationGate();
     let taken = 0;
     for (let link = 0; link < 40; link++) {
@@ -134,7 +135,7 @@ describe("Questions", () => {
     for (let index = 0; index < 100; index++) gate.arrive(blob(`flood-${index}`), tor(1), 0);
     const first = asked(gate, 0);
     expect(first).toHaveLength(QUESTIONS_MAX);
-    gate.arrive(blob("other"), open(2), 1);
+    gate.arrive(blob("other"), tor(2), 1);
     gate.answer(first[0] ?? "", "good", 2);
     gate.answer(first[1] ?? "", "good", 2);
     expect(asked(gate, 2)).toContain("other");
@@ -162,6 +163,25 @@ describe("Questions", () => {
     const [id = ""] = asked(gate, now);
     expect(gate.answer(id, "good", now)?.verdict).toBe("good");
     expect(asked(gate, now)).toHaveLength(QUESTIONS_MAX);
+  });
+
+  test("and verdicts have one bound, parted among the zones, and each has some", () => {
+    const zoneSets: Zone[][] = [["public"], ["tor"], ["tor", "i2p"], ["i2p", "tor", "public"]];
+    for (const zones of zoneSets) {
+      const shares = [...gateShares(zones).values()];
+      const questions = shares.reduce((sum, share) => sum + share.questions, 0);
+      const verdicts = shares.reduce((sum, share) => sum + share.verdicts, 0);
+      expect(questions).toBe(QUESTIONS_MAX);
+      expect(verdicts).toBeWithin(VERDICTS_MAX - zones.length, VERDICTS_MAX + 1);
+      expect(Math.min(...shares.map((share) => share.questions))).toBeGreaterThan(0);
+      const gates = shares.map((share) => new VerificationGate(share));
+      const counts = gates.map((gate) => {
+        for (let index = 0; index < 10; index++) gate.arrive(blob(`t${index}`), tor(index), 0);
+        return gate.questions(0).length;
+      });
+      expect(counts).toEqual(shares.map((share) => share.questions));
+    }
+    expect([...gateShares([])]).toEqual([]);
   });
 
   test("that nobody asked change nothing when they are answered", () => {

@@ -1,6 +1,7 @@
+import type { Zone } from "../../lib/address/zone.ts";
 import { RelayCore, type RelayOptions } from "../../lib/relay/core.ts";
-import type { RelayEffect } from "../../lib/relay/event.ts";
-import type { Verdict } from "../../lib/relay/verification-gate.ts";
+import type { LinkId, RelayEffect } from "../../lib/relay/event.ts";
+import type { Asked, Verdict } from "../../lib/relay/verification-gate.ts";
 import { ipOf, PublicPeer } from "./public-peer.ts";
 import { publicZone } from "./public-zone.ts";
 import { ScriptedPeer, say } from "./scripted-peer.ts";
@@ -12,9 +13,24 @@ const idsByHex = new Map(
   Array.from({ length: transactionCount }, (_, index) => [hexOf(index), idOf(index)]),
 );
 
-/** A question to the daemon: what, and when. */
-export interface Asked {
+/** A question to the daemon: for which zone, what, and when. */
+export interface Inquiry {
+  readonly zone: Zone;
   readonly id: string;
+  readonly at: number;
+}
+
+/** The daemon's word on what a zone's peers sent: `hex` is the transaction in hexadecimal. */
+export interface Word {
+  readonly zone: Zone;
+  readonly hex: string;
+  readonly verdict: Verdict;
+  readonly at: number;
+}
+
+/** A link that was closed for what the daemon said. */
+export interface Dismissal {
+  readonly link: LinkId;
   readonly at: number;
 }
 
@@ -28,9 +44,9 @@ export class VerificationWorld {
   /** Two, since what peers sent goes on one channel only, and never on the first. */
   readonly onions: readonly ScriptedPeer[];
   readonly node: VirtualNode;
-  readonly asked: Asked[] = [];
-  /** When the daemon gave which verdict, by the transaction in hexadecimal. */
-  readonly verdicts = new Map<string, { readonly verdict: Verdict; readonly at: number }>();
+  readonly asked: Inquiry[] = [];
+  readonly words: Word[] = [];
+  readonly dismissals: Dismissal[] = [];
   /** What the daemon says; good by default. */
   judge: (hex: string) => Verdict | undefined = () => "good";
   /** How long it takes for that, in milliseconds. */
@@ -56,18 +72,27 @@ export class VerificationWorld {
       ...(make === undefined ? {} : { make }),
     });
     network.place(ipOf(200), this.node);
-    this.node.daemon = (blob) => {
+    this.node.daemon = ({ zone, blob }) => {
       const hex = Buffer.from(blob).toString("hex");
       const verdict = this.judge(hex);
       const at = network.clock.now() + this.answerMs;
-      if (verdict !== undefined) this.verdicts.set(hex, { verdict, at });
+      if (verdict !== undefined) this.words.push({ zone, hex, verdict, at });
       return { afterMs: this.answerMs, verdict };
     };
     network.clock.advance(40_000);
   }
 
   #watch(effect: RelayEffect): void {
-    if (effect.kind === "verify") this.asked.push({ id: effect.id, at: this.network.clock.now() });
+    const at = this.network.clock.now();
+    if (effect.kind === "verify") this.asked.push({ zone: effect.zone, id: effect.id, at });
+    if (effect.kind === "close" && effect.reason.includes("verifying daemon"))
+      this.dismissals.push({ link: effect.link, at });
+  }
+
+  /** The daemon's first word on a transaction, of any zone's. */
+  firstWord(hex: string): Word | undefined {
+    const ofIt = this.words.filter((word) => word.hex === hex);
+    return ofIt.sort((one, other) => one.at - other.at)[0];
   }
 
   /** A peer that dials the node's hidden service, and shakes hands. */
@@ -109,22 +134,22 @@ export function idOfHex(hex: string): string {
 
 /** Takes silence for a good verdict. */
 export class Trusting extends RelayCore {
-  override verified(id: string, verdict: Verdict | undefined, now: number, unixMs: number) {
-    return super.verified(id, verdict ?? "good", now, unixMs);
+  override verified(asked: Asked, verdict: Verdict | undefined, now: number, unixMs: number) {
+    return super.verified(asked, verdict ?? "good", now, unixMs);
   }
 }
 
 /** Passes on what the daemon does not want. */
 export class Careless extends RelayCore {
-  override verified(id: string, verdict: Verdict | undefined, now: number, unixMs: number) {
-    return super.verified(id, verdict === "refused" ? "good" : verdict, now, unixMs);
+  override verified(asked: Asked, verdict: Verdict | undefined, now: number, unixMs: number) {
+    return super.verified(asked, verdict === "refused" ? "good" : verdict, now, unixMs);
   }
 }
 
 /** Keeps the link of whoever sends what is bad. */
 export class Lenient extends RelayCore {
-  override verified(id: string, verdict: Verdict | undefined, now: number, unixMs: number) {
-    return super.verified(id, verdict === "bad" ? "refused" : verdict, now, unixMs);
+  override verified(asked: Asked, verdict: Verdict | undefined, now: number, unixMs: number) {
+    return super.verified(asked, verdict === "bad" ? "refused" : verdict, now, unixMs);
   }
 }
 
@@ -145,7 +170,10 @@ export class Hearsay extends RelayCore {
 export class Telling extends RelayCore {
   override submit(blob: Uint8Array, now: number, unixMs: number): ReturnType<RelayCore["submit"]> {
     const { transaction, effects } = super.submit(blob, now, unixMs);
-    return { transaction, effects: [...effects, { kind: "verify", id: transaction.id, blob }] };
+    return {
+      transaction,
+      effects: [...effects, { kind: "verify", zone: "tor", id: transaction.id, blob }],
+    };
   }
 }
 
@@ -160,5 +188,36 @@ export class Sparing extends RelayCore {
       if (isOwn) publicRelay?.hear(transaction, copy, at);
       else take(transaction, copy, at);
     };
+  }
+}
+
+/** Acts in every zone on what the daemon says of one zone's. */
+export class Joining extends RelayCore {
+  override verified(asked: Asked, verdict: Verdict | undefined, now: number, unixMs: number) {
+    const zones = ["public", ...this.zones.map(({ zone }) => zone)] as const;
+    return zones.flatMap((zone) => super.verified({ ...asked, zone }, verdict, now, unixMs));
+  }
+}
+
+/** Remembers in every zone what the daemon called bad in one. */
+export class Recalling extends RelayCore {
+  readonly #bad = new Set<string>();
+
+  constructor(options: RelayOptions, now: number) {
+    super(options, now);
+    const { intake } = this;
+    const take = intake.take.bind(intake);
+    intake.take = (transaction, copy, at) => {
+      const { zone, link } = copy;
+      const reason = "the verifying daemon finds it to be bad";
+      if (!this.#bad.has(transaction.id)) take(transaction, copy, at);
+      else if (zone === "public") this.publicRelay?.core.closeLink(link, reason, at);
+      else this.zones.find((one) => one.zone === zone)?.closeLink(link, reason, at);
+    };
+  }
+
+  override verified(asked: Asked, verdict: Verdict | undefined, now: number, unixMs: number) {
+    if (verdict === "bad") this.#bad.add(asked.id);
+    return super.verified(asked, verdict, now, unixMs);
   }
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { Zone } from "../../lib/address/zone.ts";
 import type { RelayCore } from "../../lib/relay/core.ts";
+import type { LinkId } from "../../lib/relay/event.ts";
 import { WAIT_MS_MAX } from "../../lib/relay/verification-gate.ts";
 import { SeededRandom } from "../../lib/runtime/random.ts";
 import { transactionsOf } from "./public-peer.ts";
@@ -9,7 +11,9 @@ import {
   Careless,
   Hearsay,
   idOfHex,
+  Joining,
   Lenient,
+  Recalling,
   Sparing,
   Telling,
   Trusting,
@@ -34,7 +38,8 @@ describe("What a guest of the tor zone sends", () => {
     // It went on in its own zone too.
     world.network.clock.advance(HOUR_MS);
     expect(world.inTor().includes(hexOf(0))).toBe(true);
-    expect(world.asked).toHaveLength(1);
+    // And once for the public zone, whose peers told of it in their turn.
+    expect(world.asked.map(({ zone }) => zone)).toEqual(["tor", "public"]);
   });
 
   test("costs the guest its link when it is bad, and stands in nobody's way", () => {
@@ -143,7 +148,7 @@ describe("Without the daemon", () => {
     const [peer] = world.peers;
     peer?.latest.send(transactionsOf([blobOf(0)], false));
     world.network.clock.advance(WAIT_MS_MAX + 1_000);
-    expect(world.node.core.intake.gate?.size.count).toBe(0);
+    expect(world.node.core.intake.waiting).toEqual({ count: 0, bytes: 0 });
     expect(peer?.latest.over).toBeUndefined();
     const told = world.node.notices.filter(({ text }) => text.includes("gave no verdict in time"));
     expect(told).toHaveLength(1);
@@ -200,6 +205,28 @@ describe("A wallet's own transaction", () => {
   });
 });
 
+/** A link that sent what the daemon finds to be bad. */
+interface Guilty {
+  readonly hex: string;
+  readonly zone: Zone;
+  readonly link: LinkId | undefined;
+  over: () => boolean;
+}
+
+/** Whether a link was closed before the daemon had called bad, for its own zone, what it had sent. */
+function hasStrayDismissal({ dismissals, words }: VerificationWorld, guilty: Guilty[]): boolean {
+  return dismissals.some(({ link, at: closedAt }) => {
+    const sent = guilty.filter((one) => one.link === link);
+    const isFair = sent.some(({ hex, zone }) =>
+      words.some(
+        (word) =>
+          word.hex === hex && word.zone === zone && word.verdict === "bad" && word.at <= closedAt,
+      ),
+    );
+    return !isFair;
+  });
+}
+
 /** Peers of both zones and a daemon that do as they like; each fault found, in words. */
 function randomFaults(seed: number, make?: MakeCore): string[] {
   const random = new SeededRandom(seed);
@@ -212,9 +239,11 @@ function randomFaults(seed: number, make?: MakeCore): string[] {
     fate.set(hexOf(index), drawn(["good", "good", "refused", "bad"] as const) ?? "good");
   }
   world.judge = (asked) => fate.get(asked);
-  const guilty: { readonly hex: string; over: () => boolean }[] = [];
+  const guilty: Guilty[] = [];
+  let index = 0;
   for (let step = 0; step < 40; step++) {
-    const index = upTo(12);
+    // The same again is what tells whether zones know of each other.
+    if (upTo(3) > 0) index = upTo(12);
     const hex = hexOf(index);
     const isHidden = upTo(2) === 0;
     const on = isHidden ? world.guest().conversations.at(-1) : drawn(world.peers)?.latest;
@@ -222,27 +251,31 @@ function randomFaults(seed: number, make?: MakeCore): string[] {
       on.send(
         isHidden ? say.transactions(blobOf(index)) : transactionsOf([blobOf(index)], step % 3 > 0),
       );
-      if (fate.get(hex) === "bad") guilty.push({ hex, over: () => on.over !== undefined });
+      const zone = isHidden ? "tor" : "public";
+      const link = on.end.peer?.link;
+      if (fate.get(hex) === "bad")
+        guilty.push({ hex, zone, link, over: () => on.over !== undefined });
       if (isHidden && upTo(3) > 0) clock.advance(upTo(3_000));
     }
     const isAway = upTo(4) === 0;
     world.judge = (asked) => (isAway ? undefined : fate.get(asked));
     world.answerMs = 100 + upTo(4_000);
-    clock.advance(upTo(20_000));
+    clock.advance(upTo(upTo(3) === 0 ? 500 : 20_000));
   }
   world.judge = (asked) => fate.get(asked);
   clock.advance(120_000);
   const faults = new Set<string>();
   for (const { hex, at } of world.seen()) {
-    const verdict = world.verdicts.get(hex);
+    const verdict = world.firstWord(hex);
     if (verdict?.verdict !== "good") faults.add("passed on without a good verdict");
     else if (at < verdict.at) faults.add("passed on before its verdict");
   }
   for (const id of world.known()) {
     const hex = [...fate.keys()].find((one) => idOfHex(one) === id) ?? "";
-    if (world.verdicts.get(hex)?.verdict !== "good") faults.add("known without a good verdict");
+    if (world.firstWord(hex)?.verdict !== "good") faults.add("known without a good verdict");
   }
   for (const { over } of guilty) if (!over()) faults.add("who sent a bad one is linked still");
+  if (hasStrayDismissal(world, guilty)) faults.add("one zone's verdict acts in another");
   return [...faults];
 }
 
@@ -258,6 +291,16 @@ describe("In random runs", () => {
     ["passes on what is refused", Careless, "passed on without a good verdict"],
     ["believes what is public", Hearsay, "known without a good verdict"],
     ["keeps bad peers", Lenient, "who sent a bad one is linked still"],
+    [
+      "has one zone's verdict close links of another",
+      Joining,
+      "one zone's verdict acts in another",
+    ],
+    [
+      "remembers in one zone what is bad in another",
+      Recalling,
+      "one zone's verdict acts in another",
+    ],
   ];
   test.each(mutants)(
     "a core that %s is caught",

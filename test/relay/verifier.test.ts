@@ -77,7 +77,7 @@ const says =
 describe("A question", () => {
   test("is a wallet's to send and not to relay, with sanity checks", async () => {
     const daemon = await FakeDaemon.start(alwaysOk);
-    expect(await verifierOf(daemon).ask(blobOf(0))).toBe("good");
+    expect(await verifierOf(daemon).ask(blobOf(0), "tor")).toBe("good");
     expect(daemon.asked).toEqual(["POST /send_raw_transaction"]);
     const [request] = daemon.requests;
     expect(JSON.parse(String(request?.body))).toEqual({
@@ -97,21 +97,34 @@ describe("A question", () => {
     });
     const verifier = verifierOf(daemon, { labels });
     const verdicts = [];
-    for (let index = 0; index < 4; index++) verdicts.push(await verifier.ask(blobOf(index)));
+    for (let index = 0; index < 4; index++) verdicts.push(await verifier.ask(blobOf(index), "tor"));
     expect(verdicts).toEqual(["good", "good", undefined, "good"]);
     expect(daemon.requests.map(({ connection }) => connection)).toEqual([0, 0, 0, 1]);
     expect(labels).toEqual(["verify-1", "verify-2"]);
     expect(verifier.status).toMatchObject({ good: 3, unanswered: 1, trouble: null });
   });
 
+  test("never takes the stream that another zone's opened, nor leaves it one", async () => {
+    const labels: string[] = [];
+    const daemon = await FakeDaemon.start(alwaysOk);
+    const verifier = verifierOf(daemon, { labels });
+    for (const zone of ["tor", "public", "tor", "i2p", "public"] as const) {
+      expect(await verifier.ask(blobOf(0), zone)).toBe("good");
+    }
+    expect(daemon.requests.map(({ connection }) => connection)).toEqual([0, 1, 0, 2, 1]);
+    expect(labels).toEqual(["verify-1", "verify-2", "verify-3"]);
+  });
+
   test("is one of a few at once", async () => {
     const daemon = await FakeDaemon.start(() => undefined);
     const verifier = verifierOf(daemon);
-    const open = Array.from({ length: QUESTIONS_MAX }, (_, index) => verifier.ask(blobOf(index)));
-    expect(await verifier.ask(blobOf(9))).toBeUndefined();
+    const open = Array.from({ length: QUESTIONS_MAX }, (_, index) =>
+      verifier.ask(blobOf(index), "tor"),
+    );
+    expect(await verifier.ask(blobOf(9), "tor")).toBeUndefined();
     verifier.close();
     expect(await Promise.all(open)).toEqual(open.map(() => undefined));
-    expect(await verifier.ask(blobOf(9))).toBeUndefined();
+    expect(await verifier.ask(blobOf(9), "tor")).toBeUndefined();
   });
 });
 
@@ -131,7 +144,7 @@ describe("A verdict", () => {
   ])("on %s", async (_name, body, verdict) => {
     const daemon = await FakeDaemon.start(says(body));
     const verifier = verifierOf(daemon);
-    expect<string | undefined>(await verifier.ask(blobOf(0))).toBe(verdict);
+    expect<string | undefined>(await verifier.ask(blobOf(0), "tor")).toBe(verdict);
     expect(verifier.status).toMatchObject({ [verdict]: 1, unanswered: 0, trouble: null });
   });
 
@@ -162,7 +175,7 @@ describe("A verdict", () => {
   ])("is none from %s", async (_name, answer, part) => {
     const daemon = await FakeDaemon.start(answer);
     const verifier = verifierOf(daemon);
-    expect(await verifier.ask(blobOf(0))).toBeUndefined();
+    expect(await verifier.ask(blobOf(0), "tor")).toBeUndefined();
     expect(verifier.status.trouble).toContain(part);
     expect(verifier.status.trouble).not.toMatch(/--daemon|[^\x20-\x7e]/);
     expect(verifier.status).toMatchObject({ good: 0, refused: 0, bad: 0, unanswered: 1 });
@@ -172,15 +185,15 @@ describe("A verdict", () => {
     const daemon = await FakeDaemon.start(alwaysOk, here);
     const scheme = "https" as const;
     const given = verifierOf(daemon, { scheme, certificates: [here.cert] });
-    expect(await given.ask(blobOf(0))).toBe("good");
+    expect(await given.ask(blobOf(0), "tor")).toBe("good");
     expect(given.status.tls).toBe(true);
     const { length } = daemon.requests;
     const stranger = verifierOf(daemon, { scheme });
-    expect(await stranger.ask(blobOf(0))).toBeUndefined();
+    expect(await stranger.ask(blobOf(0), "tor")).toBeUndefined();
     expect(stranger.status.trouble).toContain("give it with --verify-cert-file");
     expect(daemon.requests).toHaveLength(length);
     const open = verifierOf(await FakeDaemon.start(alwaysOk), { scheme });
-    expect(await open.ask(blobOf(0))).toBeUndefined();
+    expect(await open.ask(blobOf(0), "tor")).toBeUndefined();
     expect(open.status.trouble).toContain("write http:// in --verify-with");
   });
 
@@ -191,7 +204,7 @@ describe("A verdict", () => {
       socket.write(okAnswer({ status: answers.shift() }));
     });
     const verifier = verifierOf(daemon, { told });
-    for (let index = 0; index < 6; index++) await verifier.ask(blobOf(index));
+    for (let index = 0; index < 6; index++) await verifier.ask(blobOf(index), "tor");
     expect(told.map(({ level }) => level)).toEqual(["warning", "info"]);
     expect(told[0]?.text).toContain("gives no verdict");
     expect(told[0]?.text).toContain("BUSY");
@@ -202,7 +215,7 @@ describe("A verdict", () => {
     const daemon = await FakeDaemon.start(alwaysOk);
     daemon.stop();
     const verifier = verifierOf(daemon);
-    expect(await verifier.ask(blobOf(0))).toBeUndefined();
+    expect(await verifier.ask(blobOf(0), "tor")).toBeUndefined();
     expect(verifier.status.unanswered).toBe(1);
   });
 
@@ -217,7 +230,7 @@ describe("A verdict", () => {
     });
     const verifier = verifierOf(daemon, { clock });
     let verdict: unknown = "open";
-    const done = verifier.ask(blobOf(0)).then((value) => {
+    const done = verifier.ask(blobOf(0), "tor").then((value) => {
       verdict = value;
     });
     // A byte for each tenth of its time: never silent, and never done.

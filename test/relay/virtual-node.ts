@@ -49,6 +49,9 @@ export interface Watcher {
 /** Makes the core, or a mutant of it. */
 export type MakeCore = (options: RelayOptions, now: number) => RelayCore;
 
+/** What a core has its trusted daemon asked. */
+export type Question = Extract<RelayEffect, { kind: "verify" }>;
+
 /** Calls of `wake` at one instant; more means that the core asks for the same moment again. */
 const WAKES_AT_ONCE_MAX = 50;
 
@@ -69,7 +72,7 @@ export class VirtualNode implements Party {
   /** What it knows of peers, where its zones say that it has books. */
   books: PeerBooks | undefined;
   /** Stands for the trusted daemon that judges what peers send. */
-  daemon: ((blob: Uint8Array) => { afterMs: number; verdict: Verdict | undefined }) | undefined;
+  daemon: ((asked: Question) => { afterMs: number; verdict: Verdict | undefined }) | undefined;
   /** Whether `sent` and `effects` are kept; long runs have no room for them. */
   recording = true;
   readonly #network: Streams;
@@ -302,13 +305,13 @@ export class VirtualNode implements Party {
   }
 
   /** The daemon's answer comes later, from whoever stands for it; without one there is no verdict. */
-  #verify({ id, blob }: Extract<RelayEffect, { kind: "verify" }>): void {
+  #verify(asked: Question): void {
     const { clock } = this.#network;
     const core = this.core;
-    const { afterMs, verdict } = this.daemon?.(blob) ?? { afterMs: 0, verdict: undefined };
+    const { afterMs, verdict } = this.daemon?.(asked) ?? { afterMs: 0, verdict: undefined };
     clock.setTimer(clock.now() + afterMs, () => {
       if (!this.running || this.core !== core) return;
-      this.#call(() => core.verified(id, verdict, clock.now(), clock.unixMs()));
+      this.#call(() => core.verified(asked, verdict, clock.now(), clock.unixMs()));
     });
   }
 
