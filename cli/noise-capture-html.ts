@@ -127,7 +127,9 @@ function linkTable(report: NoiseReport): string {
           one.outside_bytes === null ? "" : String(one.outside_bytes),
           summary === null ? "" : `${summary.mean.toFixed(1)} ± ${summary.deviation.toFixed(1)}`,
           one.interval_fit?.outcome ?? "",
-          judged === null ? "" : verdictText({ ...judged, more_frames: null }).replace(".", ""),
+          judged === null
+            ? ""
+            : verdictText({ ...judged, more_frames: null, more_labels: null }).replace(".", ""),
         ];
         const whole = `${link.from} → ${link.to}`;
         const name = `<td title="${escaped(whole)}">${escaped(`${shortened(link.from)} → ${shortened(link.to)}`)}</td>`;

@@ -1,5 +1,6 @@
 import { buildReport } from "../lib/capture/report.ts";
 import type { SeenLink } from "../lib/capture/report-input.ts";
+import { withTold } from "../lib/capture/report-labels.ts";
 import { masked } from "../lib/capture/report-links.ts";
 import type { NoiseReport } from "../lib/capture/report-schema.ts";
 import { realClock } from "../lib/runtime/clock.ts";
@@ -25,6 +26,21 @@ export function reportOf(
     ...{ labelsMs, ticks, schedule, assertions, side, isMasked },
   });
   return { report, links };
+}
+
+/**
+ * Looks whether labels that were told say which frames had payload, or when there was something to
+ * send. Where they do neither, nothing was judged by them.
+ *
+ * @param settings what was told
+ * @param links that were seen
+ * @throws UsageError where the labels are of something else, or of another time
+ */
+export function checkLabels(settings: NoiseCaptureSettings, links: readonly SeenLink[]): void {
+  const { trouble } = withTold(links, settings);
+  if (trouble === undefined) return;
+  const message = `--label was of no use: ${trouble}; name the times of payload frames of the judged side, or those of transactions, by the clock of the capture.`;
+  throw new UsageError("bad-option", message);
 }
 
 /**

@@ -8,7 +8,7 @@ import {
 import { CaptureError } from "../lib/capture/error.ts";
 import { PayloadFile } from "../lib/capture/payload-file.ts";
 import type { SeenLink, SeenSource } from "../lib/capture/report-input.ts";
-import { linksOfCapture, linksOfTap } from "../lib/capture/report-links.ts";
+import { disorderText, linksOfCapture, linksOfTap } from "../lib/capture/report-links.ts";
 import { Tap } from "../lib/capture/tap.ts";
 import { FrameRoom } from "../lib/capture/tap-frames.ts";
 import { realClock, type Timer } from "../lib/runtime/clock.ts";
@@ -178,11 +178,11 @@ async function untilOver(
   };
   if (untilFrames !== undefined) again();
   const progress = new ProgressLine(sight);
-  // A file alone ends by itself; so does an interface that fails.
-  const live = readings.filter(({ kind }) => kind === "interface" || taps.length === 0);
-  const ends = live.map(({ done }) => done);
-  const hasLive = taps.length > 0 || settings.interface !== undefined;
-  if (ends.length > 0) void (hasLive ? Promise.race(ends) : Promise.all(ends)).then(end);
+  // An interface ends only by failing, and that ends all. A file ends by itself, standard input
+  // too: where something else is live, that goes on.
+  const live = readings.filter(({ kind }) => kind === "interface");
+  const ends = (live.length > 0 || taps.length > 0 ? live : readings).map(({ done }) => done);
+  if (ends.length > 0) void Promise.race(ends).then(end);
   try {
     await new Promise<void>((resolve) => {
       if (over.signal.aborted) resolve();
@@ -262,9 +262,13 @@ function troubleOf(
   if (failure instanceof CaptureError) return failure.message;
   if (failure !== undefined) return failure.message;
   const lost = dump?.lostPackets ?? 0;
-  if (lost > 0) return `${lost} packets were lost: the machine was too slow.`;
   const { evictedFlows } = measure.other;
-  return evictedFlows > 0 ? `${evictedFlows} flows were too many to follow.` : undefined;
+  const troubles = [
+    lost > 0 ? `${lost} packets were lost: the machine was too slow.` : undefined,
+    disorderText(measure.counts),
+    evictedFlows > 0 ? `${evictedFlows} flows were too many to follow.` : undefined,
+  ].filter((one) => one !== undefined);
+  return troubles.length === 0 ? undefined : troubles.join(" ");
 }
 
 function targetText(tap: Tap): string {

@@ -100,7 +100,8 @@ export function readNoiseCaptureSettings(values: NoiseCaptureValues): NoiseCaptu
   if (name === "" || name?.startsWith("-") === true) {
     throw usage(`"${name}" is no interface; ip link lists them.`);
   }
-  const isLive = taps.length > 0 || name !== undefined;
+  // Whoever writes to standard input may go on for ever.
+  const isLive = taps.length > 0 || name !== undefined || pcap === "-";
   if (!isLive && (values.duration !== undefined || values.untilFrames !== undefined)) {
     throw usage("--duration and --until-frames end what is live; a file ends by itself.");
   }

@@ -133,7 +133,9 @@ function linkLines(link: ReportLink): string[] {
   const refused = link.refusal === null ? "" : `  refused: ${link.refusal}`;
   return [
     `${link.id}  ${link.from} → ${link.to}${refused}`,
-    ...link.directions.filter(({ frames }) => frames > 0).flatMap(directionLines),
+    ...link.directions
+      .filter(({ frames, dropped_frames }) => frames + dropped_frames > 0)
+      .flatMap(directionLines),
     "",
   ];
 }
@@ -148,6 +150,9 @@ function directionLines(one: ReportDirection): string[] {
     ...(outside === null
       ? []
       : [`    outside frames of ${one.frame_bytes} B after the handshake: ${outside} B`]),
+    ...(one.dropped_frames === 0
+      ? []
+      : [`    not kept   ${one.dropped_frames} frames, which nothing could judge`]),
     ...tcpLines(one),
     `    sizes      ${rangeText(one.sizes.summary, " B", 0)}`,
     `    intervals  ${rangeText(one.intervals_ms.summary, " ms", 1)}`,
@@ -169,7 +174,7 @@ function directionLines(one: ReportDirection): string[] {
     ...(one.judgement === null
       ? []
       : [
-          `    verdict    ${verdictText({ ...one.judgement, more_frames: null }).replace(".", "")}`,
+          `    verdict    ${verdictText({ ...one.judgement, more_frames: null, more_labels: null }).replace(".", "")}`,
         ]),
   ];
 }
@@ -201,8 +206,13 @@ function familyLines(family: ReportFamily): string[] {
 function titleOf({ name }: ReportFamily): string {
   if (name === "moments") return "Moments with payload, by packets alone";
   if (name === "moments of timed syncs") return "Moments with timed syncs, by packets alone";
-  if (name === "labelled moments") return "Labelled moments, by all that is seen";
-  return `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`;
+  // Its name says over which spans.
+  if (name.startsWith("labelled moments")) return `${capitalized(name)}, by all that is seen`;
+  return capitalized(name);
+}
+
+function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
 
 function costLines({ costs }: NoiseReport): string[] {
@@ -222,12 +232,15 @@ function costLines({ costs }: NoiseReport): string[] {
  * @param report made of a capture
  */
 export function verdictText(
-  report: Pick<NoiseReport, "verdict" | "exposed_by" | "more_frames">,
+  report: Pick<NoiseReport, "verdict" | "exposed_by" | "more_frames" | "more_labels">,
 ): string {
   const by = report.exposed_by.map((subject) => SUBJECT_NAMES[subject]).join(" and ");
-  const more =
-    report.more_frames === null ? "" : ` About ${report.more_frames} more frames would tell.`;
-  return `${report.verdict}${by === "" ? "" : ` by ${by}`}.${more}`;
+  const more = [
+    ...(report.more_frames === null ? [] : [`${report.more_frames} more frames`]),
+    ...(report.more_labels === null ? [] : [`${report.more_labels} more labels`]),
+  ];
+  const told = more.length === 0 ? "" : ` About ${more.join(" and ")} would tell.`;
+  return `${report.verdict}${by === "" ? "" : ` by ${by}`}.${told}`;
 }
 
 /** How people call what noise hides. */

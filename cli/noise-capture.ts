@@ -5,7 +5,7 @@ import { Fault } from "../lib/runtime/fault.ts";
 import { compareCommand } from "./noise-capture-compare.ts";
 import { checkOutputs, checkPayloadPlace, writeReport } from "./noise-capture-output.ts";
 import { checkPlaces, placesOf } from "./noise-capture-places.ts";
-import { checkTicks, reportOf } from "./noise-capture-report.ts";
+import { checkLabels, checkTicks, reportOf } from "./noise-capture-report.ts";
 import { look } from "./noise-capture-run.ts";
 import {
   type NoiseCaptureSettings,
@@ -116,6 +116,7 @@ async function capture(settings: NoiseCaptureSettings): Promise<void> {
     const message = `${settings.pcap ?? "The capture"} can't be read (${failure.message}).`;
     throw new UsageError("bad-option", message);
   }
+  checkLabels(settings, links);
   if (settings.ticks !== undefined) checkTicks(report);
   const code = assertionExit(report.assertions);
   // An output that failed has set a code of its own.

@@ -1,3 +1,4 @@
+import { comparable, type Strata, strataOf } from "./detect-strata.ts";
 import { normalQuantile } from "./statistics-special.ts";
 import { sorted } from "./statistics-summary.ts";
 
@@ -11,6 +12,11 @@ export interface Auc {
   readonly standardError: number;
   readonly positives: number;
   readonly negatives: number;
+}
+
+/** An AUC with what its error would be if neighbours did not depend on each other. */
+export interface MeasuredAuc extends Auc {
+  readonly independentError: number;
 }
 
 /** A range that holds the truth in 95 % of cases. */
@@ -59,53 +65,114 @@ export function firstAbove(rising: ArrayLike<number>, value: number, isStrict: b
 }
 
 /**
- * The area under the receiver's curve, with its standard error.
+ * As {@link midranks}, each stream's cases ranked among themselves.
  *
- * Source: Mann and Whitney 1947; DeLong, DeLong and Clarke-Pearson 1988 in the form of Sun and Xu
- * 2014. Scores of neighbours may depend on each other, as sums over the same seconds do; where the
- * error that counts that in (Newey and West 1987) is greater, it is the one given.
+ * @param values of all cases
+ * @param strata which of them are ranked together
+ */
+export function midranksWithin(values: ArrayLike<number>, strata: Strata): Float64Array {
+  const ranks = new Float64Array(values.length);
+  for (const places of strata) {
+    const own = midranks(at(values, places));
+    places.forEach((place, k) => {
+      ranks[place] = own[k] as number;
+    });
+  }
+  return ranks;
+}
+
+/**
+ * The area under the receiver's curve, with its standard error. Cases are compared within their
+ * stream only, and streams weigh as is best where all show the same.
+ *
+ * Source: Mann and Whitney 1947; van Elteren 1960 for several streams; DeLong, DeLong and
+ * Clarke-Pearson 1988 in the form of Sun and Xu 2014. Scores of neighbours may depend on each other,
+ * as sums over the same seconds do; where the error that counts that in (Newey and West 1987) is
+ * greater, it is the one given.
  *
  * @param scores in the order of time
- * @param labels 1 for a positive, 0 for a negative; at least one of each
- * @param ranks of the scores, where they are known
+ * @param labels 1 for a positive, 0 for a negative; some stream has at least one of each
+ * @param strata which cases are compared; all with all unless told otherwise
+ * @param ranks of the scores within their strata, where they are known
  */
 export function aucOf(
   scores: ArrayLike<number>,
   labels: Uint8Array,
-  ranks: ArrayLike<number> = midranks(scores),
-): Auc {
+  strata: Strata = strataOf(undefined, labels.length),
+  ranks: ArrayLike<number> = midranksWithin(scores, strata),
+): MeasuredAuc {
+  const each = comparable(strata, labels).map((places) =>
+    placementsOf(at(scores, places), at(labels, places), at(ranks, places)),
+  );
+  const sum = (value: (one: Placements) => number): number =>
+    each.reduce((total, one) => total + value(one), 0);
+  const weight = sum((one) => one.weight);
+  const auc = sum((one) => one.weight * one.auc) / weight;
+  const counts = [sum((one) => one.counts[0]), sum((one) => one.counts[1])] as const;
+  let independent = 0;
+  let dependent = 0;
+  for (const one of each) {
+    const influence = one.placements.map((placement, k) => {
+      const label = one.labels[k] === 1 ? 1 : 0;
+      const share = one.weight / (weight * one.counts[label]);
+      const few = counts[label] / Math.max(1, counts[label] - 1);
+      independent += few * (share * (placement - auc)) ** 2;
+      return share * (placement - one.auc);
+    });
+    dependent += dependentVariance(influence);
+  }
+  return {
+    auc,
+    standardError: Math.sqrt(Math.max(independent, dependent)),
+    independentError: Math.sqrt(independent),
+    positives: counts[1],
+    negatives: counts[0],
+  };
+}
+
+/** How the cases of one stream lie among each other. */
+interface Placements {
+  readonly auc: number;
+  /** What the stream counts beside others. */
+  readonly weight: number;
+  /** Negatives, and positives. */
+  readonly counts: readonly [number, number];
+  readonly labels: Float64Array;
+  /** Of each case, the share of those of the other label that lie on the right side of it. */
+  readonly placements: Float64Array;
+}
+
+/** A loop, since iterating a list is what would take the time. */
+function at(values: ArrayLike<number>, places: Uint32Array): Float64Array {
+  const picked = new Float64Array(places.length);
+  for (let k = 0; k < picked.length; k++) picked[k] = values[places[k] as number] as number;
+  return picked;
+}
+
+function placementsOf(scores: Float64Array, labels: Float64Array, ranks: Float64Array): Placements {
   const n = labels.length;
   const positives = labels.reduce((sum, label) => sum + label, 0);
   const negatives = n - positives;
-  const groups = [new Float64Array(negatives), new Float64Array(positives)];
-  const filled = [0, 0];
-  for (let i = 0; i < n; i++) {
-    const label = labels[i] === 1 ? 1 : 0;
-    (groups[label] as Float64Array)[(filled[label] as number)++] = scores[i] as number;
-  }
-  const within = groups.map((group) => midranks(group));
-  let sum = 0;
-  for (let i = 0; i < n; i++) if (labels[i] === 1) sum += ranks[i] as number;
-  const auc = (sum / positives - (positives + 1) / 2) / negatives;
-  const influence = new Float64Array(n);
+  const within = [0, 1].map((label) => midranks(scores.filter((_, i) => labels[i] === label)));
   const seen = [0, 0];
-  const squares = [0, 0];
-  for (let i = 0; i < n; i++) {
+  let sum = 0;
+  const placements = ranks.map((rank, i) => {
     const label = labels[i] === 1 ? 1 : 0;
+    if (label === 1) sum += rank;
     const own = (within[label] as Float64Array)[(seen[label] as number)++] as number;
-    const beyond = ((ranks[i] as number) - own) / (label === 1 ? negatives : positives);
-    const difference = (label === 1 ? beyond : 1 - beyond) - auc;
-    influence[i] = difference * (n / (label === 1 ? positives : negatives));
-    (squares[label] as number) += difference * difference;
-  }
-  const variance =
-    (squares[1] as number) / (positives * Math.max(1, positives - 1)) +
-    (squares[0] as number) / (negatives * Math.max(1, negatives - 1));
-  const standardError = Math.sqrt(Math.max(variance, dependentVariance(influence)));
-  return { auc, standardError, positives, negatives };
+    const beyond = (rank - own) / (label === 1 ? negatives : positives);
+    return label === 1 ? beyond : 1 - beyond;
+  });
+  return {
+    auc: (sum / positives - (positives + 1) / 2) / negatives,
+    weight: (positives * negatives) / (n + 1),
+    counts: [negatives, positives],
+    labels,
+    placements,
+  };
 }
 
-/** The variance of a mean of values that depend on those shortly before them. */
+/** The variance of a sum of values that depend on those shortly before them. */
 function dependentVariance(values: Float64Array): number {
   const n = values.length;
   const lags = Math.min(n - 1, Math.floor(4 * (n / 100) ** (2 / 9)));
@@ -116,7 +183,7 @@ function dependentVariance(values: Float64Array): number {
     for (let i = lag; i < n; i++) product += (values[i] as number) * (values[i - lag] as number);
     sum += 2 * (1 - lag / (lags + 1)) * product;
   }
-  return sum / (n * n);
+  return sum;
 }
 
 /**

@@ -5,11 +5,13 @@ import {
   aucOf,
   type ConfidenceInterval,
   folded,
-  midranks,
+  type MeasuredAuc,
+  midranksWithin,
 } from "./detect-auc.ts";
 import { boostedScores } from "./detect-boosting.ts";
 import type { Feature } from "./detect-features.ts";
 import { chanceLevels, type Evidence, evidenceOf } from "./detect-permutation.ts";
+import { comparable, type Strata, strataAmong, strataOf } from "./detect-strata.ts";
 import type { Subject } from "./labels.ts";
 
 /** Positives, and negatives, without which nothing can be said. */
@@ -48,7 +50,7 @@ export interface FamilyResult {
   readonly limit: number;
   /** Whether a link counts as hidden only if this family says so. */
   readonly isRequired: boolean;
-  /** Frames that one case takes. */
+  /** Frames that one case takes; 0 where a case is a labelled moment, and no frame. */
   readonly framesEach: number;
   readonly method: "rotation" | "shuffle";
   readonly draws: number;
@@ -63,6 +65,10 @@ export interface FamilyCases {
   readonly features: readonly Feature[];
   /** 1 for a positive, 0 for a negative. */
   readonly labels: Uint8Array;
+  /** Which stream each case is of, any number a stream; all are of one unless told otherwise. */
+  readonly streams?: ArrayLike<number>;
+  /** Whether no case shares anything with its neighbours; they may unless told otherwise. */
+  readonly areApart?: boolean;
   readonly limit: number;
   readonly isRequired: boolean;
   readonly framesEach: number;
@@ -70,38 +76,42 @@ export interface FamilyCases {
 
 /**
  * Measures every detector of a family: each feature by itself, either way round, and a classifier
- * over all of them.
+ * over all of them. Cases are compared within their stream.
  *
  * @param cases what to tell apart
  * @param random where labellings by chance come from
- * @returns undefined where there are too few positives or negatives
+ * @returns undefined where there are too few positives or negatives that compare
  */
 export function measureFamily(cases: FamilyCases, random: RandomSource): FamilyResult | undefined {
   const { features, labels } = cases;
-  const positives = labels.reduce((sum, label) => sum + label, 0);
+  const strata = strataOf(cases.streams, labels.length);
+  const positives = countOf(labels, 1);
   const negatives = labels.length - positives;
-  if (Math.min(positives, negatives) < CASES_MIN) return undefined;
-  const columns: Column[] = features.map((feature) => ({
-    ...feature,
-    ranks: midranks(feature.values),
-    judged: undefined,
-  }));
-  if (labels.length >= CLASSIFIER_CASES_MIN) {
-    const { scores, judged } = boostedScores(
-      columns.map((column) => column.ranks),
-      labels,
-    );
-    columns.push({ name: "classifier", values: scores, ranks: midranks(scores), judged });
+  const compared = comparable(strata, labels).map((places) =>
+    places.map((place) => labels[place] as number),
+  );
+  for (const label of [0, 1]) {
+    const count = compared.reduce((sum, own) => sum + countOf(own, label), 0);
+    if (count < CASES_MIN) return undefined;
   }
+  const columns = columnsOf(features, labels, strata);
+  const measured = columns.map((column) => measuredOf(column, labels, strata));
   const levels = chanceLevels(
-    columns.map((column) => column.ranks),
-    labels,
-    columns.map((column) => column.judged !== undefined),
+    {
+      ...{ labels, strata, ranks: columns.map(({ ranks }) => ranks) },
+      areApart: cases.areApart ?? false,
+      isOneSided: columns.map(({ judged }) => judged !== undefined),
+      dependence: measured.map(({ standardError, independentError }) =>
+        independentError > 0 ? standardError / independentError : 1,
+      ),
+    },
     random,
   );
-  const detectors = columns.map((column, j) =>
-    resultOf(column, measuredOf(column, labels), levels.pValues[j] ?? 1, columns.length),
-  );
+  const detectors = columns.map((column, j) => {
+    const pValue = levels.pValues[j] ?? 1;
+    const one = spread(measured[j] as MeasuredAuc, levels.spreads[j] ?? 1);
+    return resultOf(column, one, pValue, columns.length);
+  });
   detectors.sort((a, b) => a.pValue - b.pValue || b.auc - a.auc);
   return {
     subject: cases.subject,
@@ -124,16 +134,56 @@ interface Column extends Feature {
   readonly judged: Uint32Array | undefined;
 }
 
-function measuredOf(column: Column, labels: Uint8Array): Auc {
+function columnsOf(features: readonly Feature[], labels: Uint8Array, strata: Strata): Column[] {
+  const columns: Column[] = features.map((feature) => ({
+    ...feature,
+    ranks: midranksWithin(feature.values, strata),
+    judged: undefined,
+  }));
+  if (labels.length < CLASSIFIER_CASES_MIN) return columns;
+  const { scores, judged } = boostedScores(
+    columns.map(({ ranks }) => asOfOne(ranks, strata)),
+    labels,
+  );
+  const ranks = midranksWithin(scores, strata);
+  return [...columns, { name: "classifier", values: scores, ranks, judged }];
+}
+
+/** Ranks within strata as if all cases were of one: the middle of each is the middle of all. */
+function asOfOne(ranks: Float64Array, strata: Strata): Float64Array {
+  if (strata.length === 1) return ranks;
+  const all = new Float64Array(ranks.length);
+  for (const places of strata) {
+    const scale = ranks.length / places.length;
+    for (const place of places) all[place] = ((ranks[place] as number) - 0.5) * scale + 0.5;
+  }
+  return all;
+}
+
+function measuredOf(column: Column, labels: Uint8Array, strata: Strata): MeasuredAuc {
   const { values, ranks, judged } = column;
-  if (judged === undefined) return aucOf(values, labels, ranks);
+  if (judged === undefined) return aucOf(values, labels, strata, ranks);
   const own = Uint8Array.from(judged, (i) => labels[i] as number);
-  const positives = own.reduce((sum, label) => sum + label, 0);
-  if (positives === 0 || positives === own.length) return aucOf(values, labels, ranks);
+  const among = strataAmong(strata, judged, labels.length);
+  if (comparable(among, own).length === 0) return aucOf(values, labels, strata, ranks);
   return aucOf(
     Float64Array.from(judged, (i) => values[i] as number),
     own,
+    among,
   );
+}
+
+/** With an error as wide as chance was seen to be. */
+function spread(measured: MeasuredAuc, times: number): Auc {
+  const { auc, positives, negatives } = measured;
+  const standardError = Math.max(measured.standardError, measured.independentError * times);
+  return { auc, standardError, positives, negatives };
+}
+
+function countOf(labels: ArrayLike<number>, label: number): number {
+  let count = 0;
+  for (let i = 0; i < labels.length; i++) if (labels[i] === label) count++;
+  return count;
 }
 
 function resultOf(column: Column, measured: Auc, pValue: number, together: number): DetectorResult {

@@ -35,8 +35,7 @@ export function detectLink(frames: LabelledFrames, options: LinkOptions): Family
 /**
  * As {@link detectLink}, for several links together: each carries too little payload to be judged
  * by itself where no stream carries two transactions. What is seen of a frame is seen on its own
- * link. Links come one after the other, so that labels that are rotated against the scores keep to
- * one link as they did.
+ * link, and compared with the other frames of that link only: links differ for reasons of their own.
  *
  * @param links what one side sent on each
  * @param options what the detectors need
@@ -57,12 +56,18 @@ export function detectLinks(
     if (windows === undefined) continue;
     const name = `windows of ${size} intervals`;
     const rules = { limit: windowLimit(limit, size), isRequired: true, framesEach: size };
-    families.push(measureFamily({ subject: "payload", name, ...windows, ...rules }, random));
+    const cases = { name, ...windows, ...rules, areApart: true };
+    families.push(measureFamily({ subject: "payload", ...cases }, random));
   }
   return families.filter((family) => family !== undefined);
 }
 
-function pooledFeatures(links: readonly LabelledFrames[]): FrameFeatures | undefined {
+/** What is seen of each frame of several links, and which link each is of. */
+interface PooledFeatures extends FrameFeatures {
+  readonly streams: readonly number[];
+}
+
+function pooledFeatures(links: readonly LabelledFrames[]): PooledFeatures | undefined {
   const isAnswered = links.some(({ answers }) => answers !== undefined);
   const silence = { timesMs: [], bytes: [] };
   const each = links.flatMap((link) => {
@@ -73,6 +78,7 @@ function pooledFeatures(links: readonly LabelledFrames[]): FrameFeatures | undef
   if (first === undefined) return undefined;
   return {
     kinds: each.flatMap(({ kinds }) => kinds),
+    streams: each.flatMap(({ kinds }, stream) => kinds.map(() => stream)),
     features: first.features.map(({ name }, j) => ({
       name,
       values: Float64Array.from(each.flatMap(({ features }) => [...(features[j]?.values ?? [])])),
@@ -82,7 +88,7 @@ function pooledFeatures(links: readonly LabelledFrames[]): FrameFeatures | undef
 
 /** Frames of one subject against noise. */
 function topicCases(
-  seen: FrameFeatures,
+  seen: PooledFeatures,
   topic: (typeof TOPICS)[number],
   limit: number,
 ): FamilyCases {
@@ -96,6 +102,7 @@ function topicCases(
       values: Float64Array.from(places, (i) => feature.values[i] as number),
     })),
     labels: Uint8Array.from(places, (i) => (seen.kinds[i] === "noise" ? 0 : 1)),
+    streams: places.map((i) => seen.streams[i] as number),
     limit,
     isRequired: true,
     framesEach: 1,

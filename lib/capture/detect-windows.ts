@@ -15,6 +15,8 @@ export interface IntervalWindows {
   readonly features: readonly Feature[];
   /** 1 where there was much payload, 0 where there was little or none. */
   readonly labels: Uint8Array;
+  /** Which of the links each is of. */
+  readonly streams: readonly number[];
 }
 
 /**
@@ -32,7 +34,8 @@ export function intervalWindows(
   links: readonly LabelledFrames[],
   size: number,
 ): IntervalWindows | undefined {
-  const windows = links.flatMap((frames) => windowsOf(frames, size));
+  const each = links.map((frames) => windowsOf(frames, size));
+  const windows = each.flat();
   if (windows.length < 2 * WINDOWS_MIN) return undefined;
   const labels = labelsOf(windows.map(({ payloads }) => payloads));
   if (labels === undefined) return undefined;
@@ -60,6 +63,7 @@ export function intervalWindows(
       feature("bytes", ({ bytes }) => bytes),
     ],
     labels,
+    streams: each.flatMap((own, stream) => own.map(() => stream)),
   };
 }
 

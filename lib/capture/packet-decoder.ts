@@ -42,6 +42,8 @@ export class PacketCounts {
   nameService = 0;
   /** Packets that are older than the one before them. */
   backwards = 0;
+  /** The greatest such step back, in microseconds. */
+  stepBackUs = 0;
   /** All packets' bytes on the wire. */
   wireBytes = 0;
   /** The earliest and the latest time, microseconds since 1970. */
@@ -77,7 +79,10 @@ export class PacketDecoder implements PacketSink {
     const counts = this.counts;
     counts.wireBytes += original;
     this.rate.addOne(timeUs, original);
-    if (timeUs < this.#previousUs) counts.backwards++;
+    if (timeUs < this.#previousUs) {
+      counts.backwards++;
+      counts.stepBackUs = Math.max(counts.stepBackUs, this.#previousUs - timeUs);
+    }
     this.#previousUs = timeUs;
     if (timeUs < counts.firstUs) counts.firstUs = timeUs;
     if (timeUs > counts.lastUs) counts.lastUs = timeUs;

@@ -18,6 +18,11 @@ const TCP_BYTES = 20;
 const FLAG = { syn: 0x02, push: 0x08, ack: 0x10 } as const;
 const WINDOW = 0xffff;
 const HOPS = 64;
+/**
+ * Between the initial sequence numbers of connections: a program may use a port again, and a second
+ * SYN of the same number would be the first one repeated. Odd, so that no number comes twice.
+ */
+const SEQUENCE_STEP = 0x9e3779b1;
 /** Nobody but its owner may read it. */
 const MODE = 0o600;
 
@@ -57,6 +62,7 @@ export class PayloadFile implements PayloadSink {
   #file: number | undefined;
   #held: Uint8Array[] = [];
   #bytes = 0;
+  #initial = 0;
 
   /** @param bytesMax what is kept at the most; 1 GiB unless told otherwise */
   constructor(bytesMax: number = FILE_BYTES_MAX) {
@@ -93,7 +99,8 @@ export class PayloadFile implements PayloadSink {
   }
 
   begin(from: PayloadEnd, to: PayloadEnd, timeMs: number): PayloadTrack {
-    const sent = { out: 0, in: 0 };
+    const sent = { out: this.#initial, in: this.#initial };
+    this.#initial = (this.#initial + SEQUENCE_STEP) >>> 0;
     const segment = (
       direction: "out" | "in",
       flags: number,

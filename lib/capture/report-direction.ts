@@ -152,6 +152,7 @@ export function judgementOf(verdict: LinkVerdict): NonNullable<ReportDirection["
     reasons: verdict.findings.flatMap(({ reasons }) => reasons),
     p_value: Math.min(...verdict.findings.map(({ pValue }) => pValue)),
     more_frames: verdict.verdict === "inconclusive" ? (payload.moreFrames ?? null) : null,
+    more_labels: verdict.verdict === "inconclusive" ? (payload.moreLabels ?? null) : null,
     findings: verdict.findings.map((finding) => ({
       subject: finding.subject,
       verdict: finding.verdict,
@@ -159,6 +160,7 @@ export function judgementOf(verdict: LinkVerdict): NonNullable<ReportDirection["
       p_value: finding.pValue,
       worst: worstOf(finding),
       more_frames: finding.moreFrames ?? null,
+      more_labels: finding.moreLabels ?? null,
     })),
   };
 }

@@ -3,7 +3,7 @@ import type { TrafficShape } from "./shape.ts";
 
 /** One direction of a connection as it was seen, from whatever source. */
 export interface SeenDirection {
-  /** When each frame or segment was seen, milliseconds since 1970, rising. */
+  /** When each frame or segment was seen, milliseconds since 1970, rising: it is searched by halves. */
   readonly timesMs: Float64Array;
   readonly bytes: Uint32Array;
   /** What each frame was; undefined where nobody knows. */
@@ -11,6 +11,7 @@ export interface SeenDirection {
   /** Whether `kinds` come from Levin itself, so that a handshake is known. */
   readonly isLevin: boolean;
   readonly unfinishedBytes: number;
+  /** Frames that were not kept one by one, so that nothing can judge them. */
   readonly droppedFrames: number;
   /** What of its segments came again, or never; undefined at a tap, which sees no segments. */
   readonly tcp?: SeenTcp | undefined;
@@ -42,6 +43,8 @@ export interface SeenLink {
   readonly refusal: string | undefined;
   readonly out: SeenDirection | undefined;
   readonly in: SeenDirection | undefined;
+  /** The greatest step back of the clock by which it was seen; nothing where that only rises. */
+  readonly stepBackMs?: number | undefined;
 }
 
 /** Where links were seen. */

@@ -1,7 +1,8 @@
 import type { RandomSource } from "../runtime/random.ts";
-import { controlMoments, detectEvents, type LookAround } from "./detect-events.ts";
+import { controlMoments, detectEvents, type LookAround, spanText } from "./detect-events.ts";
 import type { FamilyResult } from "./detect-family.ts";
 import { type FrameKind, type SeenTraffic, SUBJECTS, subjectOf } from "./labels.ts";
+import { framesOfSegments } from "./labels-frames.ts";
 import type { SeenDirection, SeenLink } from "./report-input.ts";
 import { intervals, quantile, sorted } from "./statistics-summary.ts";
 
@@ -9,12 +10,24 @@ import { intervals, quantile, sorted } from "./statistics-summary.ts";
 const LOOK_MS_MAX = 1_000;
 /** As {@link LOOK_MS_MAX}, as a share of the usual interval, so that the next frame is not seen. */
 const LOOK_SHARE = 0.5;
+/** Around a labelled moment: what follows at once, and what follows with the frames that come next. */
+const LABEL_LOOK_MS = 1_000;
+/** As {@link LABEL_LOOK_MS}, in usual intervals: a node may answer at its next tick, or some later. */
+const LABEL_LOOK_INTERVALS = [1, 4] as const;
+/** The share of a capture that a look may take, since moments nearer to its ends are left out. */
+const LABEL_LOOK_SHARE_MAX = 0.05;
+/** Intervals of a link that tell which is usual. */
+const INTERVALS_MIN = 10;
+/** Labelled moments that are looked at; more make no interval of an AUC any narrower than 0.01. */
+const LABELS_MAX = 20_000;
 
 interface MomentRules {
-  /** Times of payload or of transactions, milliseconds since 1970. */
+  /** Times of payload or of transactions, milliseconds since 1970, rising. */
   readonly labelsMs: Float64Array | undefined;
   readonly limit: number | undefined;
   readonly random: RandomSource;
+  /** Which side is judged: its usual interval says how long to look around labels. */
+  readonly side: "out" | "in" | "both";
 }
 
 /**
@@ -35,26 +48,81 @@ export function momentFamilies(links: readonly SeenLink[], rules: MomentRules): 
   const families: (FamilyResult | undefined)[] = [];
   const options = limit === undefined ? { random } : { random, limit };
   const seen = trafficOf(packets);
-  if (seen !== undefined && truth.length > 0) {
+  if (seen.out !== undefined && truth.length > 0) {
     const look = lookAround(truth);
     const controlsMs = momentsOf(truth, (kind) => kind === "noise");
     for (const subject of SUBJECTS) {
       const eventsMs = momentsOf(truth, (kind) => subjectOf(kind) === subject);
       const moments = { eventsMs, controlsMs };
-      families.push(detectEvents(seen.traffic, moments, look, { ...options, subject }));
+      families.push(detectEvents(seen, moments, look, { ...options, subject }));
     }
   }
   // Without packets, the frames at a tap are what there is to look at.
-  const around = packets.length > 0 ? seen : trafficOf(links);
-  if (labelsMs !== undefined && around !== undefined) {
-    const { fromMs, toMs } = around;
-    const look = lookAround([]);
-    const eventsMs = labelsMs.filter((ms) => ms >= fromMs && ms <= toMs);
-    const controlsMs = controlMoments(eventsMs, look, around, random);
-    const family = detectEvents(around.traffic, { eventsMs, controlsMs }, look, options);
-    families.push(family && { ...family, name: "labelled moments" });
-  }
+  const around = packets.length > 0 ? packets : links;
+  if (labelsMs !== undefined) families.push(labelledFamily(around, labelsMs, rules));
   return families.filter((family) => family !== undefined);
+}
+
+/** Labelled moments against others, over several spans: nobody knows how soon a node gives away. */
+function labelledFamily(
+  links: readonly SeenLink[],
+  labelsMs: Float64Array,
+  { limit, random, side }: MomentRules,
+): FamilyResult | undefined {
+  const judged = links.flatMap((link) => (side === "both" ? [link.out, link.in] : [link[side]]));
+  const seen = together(judged);
+  const fromMs = seen?.timesMs[0];
+  const toMs = seen?.timesMs[seen.timesMs.length - 1];
+  if (fromMs === undefined || toMs === undefined) return undefined;
+  const spansMs = spansAround(judged, toMs - fromMs);
+  const looks = spansMs.map((ms): LookAround => ({ beforeMs: ms, afterMs: ms }));
+  // A look that the capture's end cuts short would show less: both kinds of moments keep from it.
+  const edgeMs = Math.max(0, ...spansMs);
+  const span = { fromMs: fromMs + edgeMs, toMs: toMs - edgeMs };
+  const eventsMs = firstOfBursts(labelsMs, span, edgeMs);
+  const controlsMs = controlMoments(eventsMs, looks, span, random);
+  const options = limit === undefined ? { random } : { random, limit };
+  const family = detectEvents(trafficOf(links), { eventsMs, controlsMs }, looks, options);
+  const name = `labelled moments, over ${listText(spansMs.map(spanText))}`;
+  // What is to be counted are labels: their controls are drawn, not seen.
+  return family && { ...family, name, framesEach: 0 };
+}
+
+/**
+ * Labels that are looked at together tell the same several times over, as others at random do not:
+ * of a burst only the first counts.
+ */
+function firstOfBursts(
+  labelsMs: Float64Array,
+  span: { readonly fromMs: number; readonly toMs: number },
+  apartMs: number,
+): Float64Array {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const first = labelsMs.filter((ms) => {
+    if (ms < span.fromMs || ms > span.toMs || ms - lastMs < apartMs) return false;
+    lastMs = ms;
+    return true;
+  });
+  const each = Math.max(1, first.length / LABELS_MAX);
+  return first.filter((_, i) => Math.floor(i / each) > Math.floor((i - 1) / each));
+}
+
+/** Rising, each once. */
+function spansAround(judged: readonly (SeenDirection | undefined)[], longMs: number): number[] {
+  const usual = judged.flatMap((one) => {
+    // Of a frame that was split only the first segment counts.
+    const { timesMs } = framesOfSegments(one ?? { timesMs: [], bytes: [] }, undefined);
+    return timesMs.length <= INTERVALS_MIN ? [] : quantile(sorted(intervals(timesMs)), 0.5);
+  });
+  const usualMs = usual.length === 0 ? undefined : quantile(sorted(usual), 0.5);
+  const wanted = LABEL_LOOK_INTERVALS.map((count) => count * (usualMs ?? LABEL_LOOK_MS));
+  const most = Math.max(1, LABEL_LOOK_SHARE_MAX * longMs);
+  const spans = [LABEL_LOOK_MS, ...wanted].map((ms) => Math.min(most, Math.max(1, Math.round(ms))));
+  return [...new Set(spans)].sort((a, b) => a - b);
+}
+
+function listText(texts: readonly string[]): string {
+  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
 }
 
 /** Of several links with the truth about them, the busiest says how long. */
@@ -77,22 +145,8 @@ function momentsOf(
   ).sort();
 }
 
-interface Around {
-  readonly traffic: {
-    readonly out?: SeenTraffic | undefined;
-    readonly in?: SeenTraffic | undefined;
-  };
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-function trafficOf(links: readonly SeenLink[]): Around | undefined {
-  const out = together(links.map((link) => link.out));
-  const back = together(links.map((link) => link.in));
-  const fromMs = out?.timesMs[0];
-  const toMs = out?.timesMs[out.timesMs.length - 1];
-  if (fromMs === undefined || toMs === undefined) return undefined;
-  return { traffic: { out, in: back }, fromMs, toMs };
+function trafficOf(links: readonly SeenLink[]): Record<"out" | "in", SeenTraffic | undefined> {
+  return { out: together(links.map((link) => link.out)), in: together(links.map((one) => one.in)) };
 }
 
 function together(directions: readonly (SeenDirection | undefined)[]): SeenTraffic | undefined {

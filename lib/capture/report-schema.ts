@@ -58,6 +58,9 @@ const family = z.strictObject({
 const moreFrames = count
   .nullable()
   .describe("about how many more a clear verdict takes; null if there is one, or it is unknown");
+const moreLabels = count
+  .nullable()
+  .describe("as more_frames, where labelled moments are open: labels, of each burst the first");
 
 const finding = z.strictObject({
   subject,
@@ -75,6 +78,7 @@ const finding = z.strictObject({
     .nullable()
     .describe("the detector that comes nearest to telling"),
   more_frames: moreFrames,
+  more_labels: moreLabels,
 });
 
 const judgementFields = {
@@ -83,6 +87,7 @@ const judgementFields = {
   reasons: z.array(z.string()),
   p_value: chance,
   more_frames: moreFrames,
+  more_labels: moreLabels,
   findings: z.array(finding).describe("on payload first; on timed syncs where there were enough"),
 };
 const judgement = z.strictObject(judgementFields);
@@ -199,7 +204,10 @@ export const noiseReportSchema = z
           .strictObject({ udp_packets: count, other_packets: count })
           .nullable()
           .describe("packets of no TCP flow; null where packets are not seen"),
-        trouble: z.string().nullable().describe("why it was not read to its end"),
+        trouble: z
+          .string()
+          .nullable()
+          .describe("why it was not read to its end, or what of it was left out or out of order"),
       }),
     ),
     expectation: z.string().nullable().describe("the schedule that was declared"),

@@ -1,10 +1,10 @@
 import { type RandomSource, SeededRandom } from "../runtime/random.ts";
 import type { FamilyResult } from "./detect-family.ts";
 import { detectLinks } from "./detect-link.ts";
-import { fitIntervals, fitSizes } from "./fit-report.ts";
 import { formatSchedule, type Schedule } from "./fit-schedule.ts";
 import { type LabelledFrames, subjectOf } from "./labels.ts";
 import type { Ticks } from "./labels-ticks.ts";
+import { boundsOf, doubtedFits, fitsToAssert, framedOf, sidesOf } from "./report-assertions.ts";
 import {
   type DirectionRules,
   familyOf,
@@ -17,16 +17,16 @@ import {
 } from "./report-direction.ts";
 import { bytesOf, type SeenLink, type SeenSource } from "./report-input.ts";
 import { withTold } from "./report-labels.ts";
-import { SERIES_LINKS_MAX } from "./report-links.ts";
 import { momentFamilies } from "./report-moments.ts";
-import type { NoiseReport, ReportLink } from "./report-schema.ts";
+import type { NoiseReport, ReportDirection, ReportLink } from "./report-schema.ts";
 import { totalsOf } from "./report-totals.ts";
-import { type Assertion, checkAssertions, type Measured } from "./verdict-assertion.ts";
+import { type Assertion, checkAssertions } from "./verdict-assertion.ts";
 import { hidingCosts, payloadWaits } from "./verdict-costs.ts";
-import { judgeLink } from "./verdict-link.ts";
+import { doubtedJudgement, doubtOf } from "./verdict-doubt.ts";
+import { FALSE_ALARM_CHANCE, judgeLink } from "./verdict-link.ts";
 
 /** Connections that a report tells one by one. */
-const LINKS_MAX = SERIES_LINKS_MAX;
+const LINKS_MAX = 100;
 /** The largest of a kind, whose periods are looked for: of a capture few, since it may be long. */
 const LINKS_FULL_MAX = { tap: 8, "socks-tap": 8, capture: 2 } as const;
 /** The same capture gives the same report. */
@@ -63,7 +63,7 @@ export function buildReport(input: ReportInput): NoiseReport {
   const random = new SeededRandom(SEED);
   const { schedule, ticks = [] } = input;
   const auc = input.assertions.find((one) => one.kind === "auc");
-  const sorted = [...input.links].sort((a, b) => linkBytes(b) - linkBytes(a));
+  const sorted = largestFirst(input.links);
   const { links, momentsMs } = withTold(sorted, input);
   const measured = links.slice(0, LINKS_MAX).map((seen, i): MeasuredLink => {
     const rules: DirectionRules = {
@@ -84,12 +84,22 @@ export function buildReport(input: ReportInput): NoiseReport {
   }));
   const all = [...measured, ...rest];
   const judged = all.flatMap((one) => sidesOf(one, input.side));
-  // What is declared of a node's frames is not to be asked of what others make of them on the way.
-  const tapped = all.filter(({ seen }) => seen.view !== "capture");
-  const framed = (tapped.length > 0 ? tapped : all).flatMap((one) => sidesOf(one, input.side));
+  const framed = framedOf(all, input.side);
   const pooled = pooledFamilies(judged, { random, limit: auc?.below });
-  const moments = momentFamilies(sorted, { labelsMs: momentsMs, random, limit: auc?.below });
-  const verdict = judgeLink([...pooled, ...moments, ...singleFamilies(judged)]);
+  const moments = momentFamilies(sorted, {
+    ...{ labelsMs: momentsMs, random, side: input.side },
+    limit: auc?.below,
+  });
+  const single = singleFamilies(judged);
+  const verdict = judgeLink([...pooled, ...moments, ...single]);
+  // An observer sees both sides of every connection, whichever is judged: answers tell as well.
+  const doubt = doubtOf(
+    links.flatMap((link) => sidesOf(link, "both")),
+    links,
+  );
+  const loud = single.filter((_, i) => {
+    return (verdict.pValues[pooled.length + moments.length + i] ?? 1) <= FALSE_ALARM_CHANCE;
+  });
   return {
     schema: "anonctl.noise-capture.v1",
     at: new Date(input.unixMs).toISOString(),
@@ -98,16 +108,20 @@ export function buildReport(input: ReportInput): NoiseReport {
     sources: input.sources.map((source) => sourceOf(source, input.isMasked)),
     expectation: schedule === undefined ? null : formatSchedule(schedule),
     judged_side: input.side,
-    ...judgementOf(verdict),
+    ...doubtedJudgement(judgementOf(verdict), doubt),
     costs: costsOf(judged, momentsMs),
-    fits: fitsOf(
-      framed.flatMap((one) => [...one.intervalsMs]),
-      framed.flatMap((one) => [...one.sizes]),
-      schedule,
+    fits: doubtedFits(
+      fitsOf(framed.intervalsMs, framed.sizes, schedule),
+      framed,
+      schedule?.frameBytes,
     ),
     families: pooled.map((family, i) => familyOf(family, verdict.pValues[i] ?? 1)),
     moments: moments.map((family, i) => familyOf(family, verdict.pValues[pooled.length + i] ?? 1)),
-    assertions: checkAssertions(input.assertions, measuredOf(framed, pooled, schedule)),
+    assertions: checkAssertions(input.assertions, {
+      ...fitsToAssert(framed, schedule),
+      detectors: boundsOf([...pooled, ...moments], loud),
+      doubt,
+    }),
     totals: totalsOf(links),
     links: measured.map(linkOf),
     links_left_out: Math.max(0, links.length - LINKS_MAX),
@@ -125,16 +139,10 @@ function sourceOf(source: SeenSource, isMasked: boolean): NoiseReport["sources"]
   };
 }
 
-function linkBytes(link: SeenLink): number {
-  return bytesOf(link.out) + bytesOf(link.in);
-}
-
-function sidesOf(
-  link: Readonly<Record<"out" | "in", JudgedDirection | undefined>>,
-  side: ReportInput["side"],
-): JudgedDirection[] {
-  const sides = side === "both" ? [link.out, link.in] : [link[side]];
-  return sides.filter((one) => one !== undefined);
+function largestFirst(links: readonly SeenLink[]): SeenLink[] {
+  // Counted once: of millions of frames a sum takes a while.
+  const sums = new Map(links.map((link) => [link, bytesOf(link.out) + bytesOf(link.in)]));
+  return [...links].sort((a, b) => (sums.get(b) ?? 0) - (sums.get(a) ?? 0));
 }
 
 /** Of all connections together, each side by itself. */
@@ -212,34 +220,6 @@ function latencyOf(
   return { count, min, median, mean, max };
 }
 
-function measuredOf(
-  judged: readonly JudgedDirection[],
-  families: readonly FamilyResult[],
-  schedule: Schedule | undefined,
-): Measured {
-  const pooled = (values: readonly Float64Array[]): number[] => values.flatMap((one) => [...one]);
-  const single = families.filter(
-    ({ framesEach, subject }) => framesEach === 1 && subject === "payload",
-  );
-  const detectors = single.flatMap((family) => family.detectors);
-  return {
-    sizes: (frameBytes) => fitSizes(pooled(judged.map(({ sizes }) => sizes)), frameBytes),
-    intervals: (law) =>
-      fitIntervals(pooled(judged.map(({ intervalsMs }) => intervalsMs)), {
-        ...{ law, frameBytes: undefined },
-        toleranceMs: schedule?.toleranceMs ?? 10,
-      }),
-    frames:
-      detectors.length === 0
-        ? undefined
-        : {
-            // With so many detectors, some single lower bound is too high by accident.
-            low: Math.max(...detectors.map(({ jointLow }) => jointLow)),
-            high: Math.max(...detectors.map(({ high }) => high)),
-          },
-  };
-}
-
 function elapsedMs(links: readonly SeenLink[]): number {
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
@@ -264,6 +244,20 @@ function linkOf({ seen, out, in: back }: MeasuredLink): ReportLink {
     began_unix_s: seen.beganMs / 1_000,
     ended_unix_s: seen.endedMs === undefined ? null : seen.endedMs / 1_000,
     refusal: seen.refusal ?? null,
-    directions: [out, back].flatMap((one) => (one === undefined ? [] : [one.report])),
+    directions: [
+      ...(out === undefined ? [] : [doubtedDirection(out.report, seen)]),
+      ...(back === undefined ? [] : [doubtedDirection(back.report, seen)]),
+    ],
+  };
+}
+
+function doubtedDirection(report: ReportDirection, link: SeenLink): ReportDirection {
+  const seen = sidesOf(link, report.side);
+  return {
+    ...report,
+    ...doubtedFits(report, { seen, doubt: doubtOf(seen, [link]) }, report.frame_bytes),
+    judgement:
+      report.judgement &&
+      doubtedJudgement(report.judgement, doubtOf(sidesOf(link, "both"), [link])),
   };
 }

@@ -2,6 +2,7 @@ import { ExpectationError } from "./fit-error.ts";
 import { formatLaw, type IntervalLaw } from "./fit-law.ts";
 import type { IntervalFit, SizeFit } from "./fit-report.ts";
 import { parseFrameBytes, parseLaw } from "./fit-schedule.ts";
+import { type Doubt, doubtReasons } from "./verdict-doubt.ts";
 
 /** One thing that a capture has to show. */
 export type Assertion =
@@ -24,8 +25,20 @@ export interface AssertionResult {
 export interface Measured {
   readonly sizes: (frameBytes: number) => SizeFit;
   readonly intervals: (law: IntervalLaw) => IntervalFit;
-  /** The greatest lower and the greatest upper bound over detectors of frames. */
-  readonly frames: { readonly low: number; readonly high: number } | undefined;
+  /** Over all detectors that tell payload at a frame, or at a moment. */
+  readonly detectors: DetectorBounds | undefined;
+  /** About what those detectors saw. */
+  readonly doubt: Doubt;
+}
+
+/** How well the best of several detectors may work. */
+export interface DetectorBounds {
+  /** The greatest of their lower bounds. */
+  readonly low: number;
+  /** The greatest of their upper bounds. */
+  readonly high: number;
+  /** What they look at: "frames", "moments". */
+  readonly of: readonly string[];
 }
 
 const FORM = "'frame=3072 interval~uniform(10s,15s) auc<0.55'";
@@ -90,21 +103,24 @@ function checkOne(assertion: Assertion, measured: Measured): AssertionResult {
       return { text: `interval~${law})`, outcome: outcomeOf[outcome], reason };
     }
     case "auc":
-      return checkAuc(assertion.below, measured.frames);
+      return checkAuc(assertion.below, measured);
   }
 }
 
 /** The whole interval has to lie on one side: an estimate alone proves nothing. */
-function checkAuc(below: number, frames: Measured["frames"]): AssertionResult {
+function checkAuc(below: number, { detectors, doubt }: Measured): AssertionResult {
   const text = `auc<${below}`;
-  if (frames === undefined) {
+  const told = doubtReasons(doubt);
+  if (detectors === undefined) {
     const reason = "There are no labels, or too few frames with or without payload.";
-    return { text, outcome: "inconclusive", reason };
+    return { text, outcome: "inconclusive", reason: [...told, reason].join(" ") };
   }
-  const { low, high } = frames;
-  const reason = `Bounds over all detectors of frames: ${low.toFixed(3)} to ${high.toFixed(3)}.`;
-  if (high < below) return { text, outcome: "holds", reason };
-  return { text, outcome: low >= below ? "fails" : "inconclusive", reason };
+  const { low, high, of } = detectors;
+  const bounds = `${low.toFixed(3)} to ${high.toFixed(3)}`;
+  const reason = `Bounds over all detectors of ${of.join(" and of ")}: ${bounds}.`;
+  if (low >= below && doubt.clock === undefined) return { text, outcome: "fails", reason };
+  const isShown = high < below && told.length === 0;
+  return { text, outcome: isShown ? "holds" : "inconclusive", reason: [...told, reason].join(" ") };
 }
 
 const outcomeOf = {

@@ -29,6 +29,8 @@ export interface Finding {
    * undefined where there is one, or nothing to reckon by.
    */
   readonly moreFrames: number | undefined;
+  /** As `moreFrames`, for labelled moments: labels that are far enough apart to count. */
+  readonly moreLabels: number | undefined;
 }
 
 /** What is to be said of a link. */
@@ -85,7 +87,7 @@ function judgeSubject(
   const exposed = families.filter((family) => chanceOf(family) <= FALSE_ALARM_CHANCE);
   const required = families.filter((family) => family.isRequired);
   const open = required.filter((family) => highest(family).high >= family.limit);
-  const common = { subject, pValue, moreFrames: undefined };
+  const common = { subject, pValue, moreFrames: undefined, moreLabels: undefined };
   if (exposed.length > 0) {
     // What shows on all connections together need not be said of each, unless it shows more there.
     const together = exposed.filter((family) => family.isRequired);
@@ -112,7 +114,8 @@ function judgeSubject(
     verdict: "inconclusive",
     reasons: open.length > 0 ? reasons : ["There are too few frames with payload, or without."],
     worst: worstOf(open),
-    moreFrames: open.length > 0 ? Math.max(...open.map(framesMissing)) : undefined,
+    moreFrames: mostOf(open.flatMap(framesMissing)),
+    moreLabels: mostOf(open.flatMap(labelsMissing)),
   };
 }
 
@@ -130,7 +133,23 @@ export function framesNeeded(limit: number, share: number, detectors: number): n
   return Math.ceil(1 / (12 * (1 - share) * error * error));
 }
 
-function framesMissing(family: FamilyResult): number {
+function mostOf(counts: readonly number[]): number | undefined {
+  return counts.length === 0 ? undefined : Math.max(...counts);
+}
+
+/** Of all kinds, since payload comes among noise. */
+function framesMissing(family: FamilyResult): number | [] {
+  const { positives, negatives, framesEach } = family;
+  if (framesEach === 0) return [];
+  return Math.ceil((positivesMissing(family) * framesEach * (positives + negatives)) / positives);
+}
+
+/** Other moments are drawn for each label, so that more of those are to be had. */
+function labelsMissing(family: FamilyResult): number | [] {
+  return family.framesEach === 0 ? Math.ceil(positivesMissing(family)) : [];
+}
+
+function positivesMissing(family: FamilyResult): number {
   const { positives, negatives, limit } = family;
   const share = positives / (positives + negatives);
   const planned = framesNeeded(limit, share, family.detectors.length) - positives;
@@ -138,8 +157,7 @@ function framesMissing(family: FamilyResult): number {
   // As the estimate stands: how much narrower the interval has to be for a verdict either way.
   const room = Math.max(Math.abs(limit - auc), (auc - 0.5) / 2, 0.001);
   const measured = positives * (((high - auc) / room) ** 2 - 1);
-  const missing = Math.max(planned, measured, positives / 4);
-  return Math.ceil((missing / share) * family.framesEach);
+  return Math.max(planned, measured, positives / 4);
 }
 
 function highest(family: FamilyResult): DetectorResult {

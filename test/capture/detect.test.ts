@@ -7,6 +7,7 @@ import type { FamilyResult } from "../../lib/capture/detect-family.ts";
 import { frameFeatures } from "../../lib/capture/detect-features.ts";
 import { detectLink, detectLinks } from "../../lib/capture/detect-link.ts";
 import { chanceLevels } from "../../lib/capture/detect-permutation.ts";
+import { strataOf } from "../../lib/capture/detect-strata.ts";
 import { intervalWindows, windowLimit } from "../../lib/capture/detect-windows.ts";
 import { judgeLink } from "../../lib/capture/verdict-link.ts";
 import { unit } from "../../lib/runtime/distribution.ts";
@@ -132,7 +133,7 @@ describe("the area under the curve", () => {
 
 describe("many detectors at once", () => {
   test.each([
-    ["shuffle", 120],
+    ["shuffle", 80],
     ["rotation", 600],
   ])("raise no more false alarms than one: %s", (method, count) => {
     const random = new SeededRandom(count);
@@ -150,7 +151,11 @@ describe("many detectors at once", () => {
         const drift = () => (score = memory * score + gaussian(random));
         return midranks(Float64Array.from(labels, drift));
       });
-      const levels = chanceLevels(ranks, labels, new Array(8).fill(false), random);
+      const isOneSided = new Array<boolean>(8).fill(false);
+      const dependence = new Array<number>(8).fill(1);
+      const strata = strataOf(undefined, count);
+      const rules = { areApart: method === "shuffle", isOneSided, dependence };
+      const levels = chanceLevels({ ranks, labels, strata, ...rules }, random);
       expect(levels.method).toBe(method as typeof levels.method);
       if (Math.min(...levels.pValues) <= 0.05) alarms++;
       if (Math.max(...levels.deviations) > 1.96) single++;
@@ -268,8 +273,9 @@ describe("faults that are caught", () => {
     for (let ms = 0; ms < 3.6e6; ms += 2_000 * unit(random)) timesMs.push(ms);
     const eventsMs = Array.from({ length: 40 }, (_, i) => 80_000 * (i + 1) + 9_000 * unit(random));
     const look = { beforeMs: 5_000, afterMs: 5_000 };
-    const controlsMs = controlMoments(eventsMs, look, { fromMs: 0, toMs: 3.6e6 }, random);
-    expect(controlsMs).toHaveLength(400);
+    const span = { fromMs: 5_000, toMs: 3.595e6 };
+    const controlsMs = controlMoments(eventsMs, [look], span, random);
+    expect(controlsMs).toHaveLength(500);
     const moments = { eventsMs, controlsMs };
     const quiet = { timesMs, bytes: timesMs.map(() => 514) };
     const nothing = detectEvents({ out: quiet }, moments, look, { random });

@@ -232,7 +232,13 @@ describe("what is no TCP packet is counted", () => {
     const { counts, rate } = measured(
       pcap(times.map((timeUs) => ({ timeUs, bytes: frame({ flags: FLAG.ack }) }))),
     );
-    expect(counts).toMatchObject({ backwards: 1, firstUs: 4e6, lastUs: 6e6, wireBytes: 162 });
+    expect(counts).toMatchObject({
+      backwards: 1,
+      stepBackUs: 1e6,
+      firstUs: 4e6,
+      lastUs: 6e6,
+      wireBytes: 162,
+    });
     expect([...rate.bytes]).toEqual([108, 54]);
   });
 });

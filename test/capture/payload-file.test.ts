@@ -70,6 +70,21 @@ describe("payload that is kept", () => {
     expect(flow?.directions[0]?.firstUs).toBe(Math.floor((START_MS + 1) * 1_000));
   });
 
+  test("tells connections apart that use a port again", async () => {
+    const file = new PayloadFile();
+    file.create(path("again"));
+    for (let i = 0; i < 3; i++) {
+      const track = file.begin(A, B, START_MS + 10_000 * i);
+      for (let k = 1; k <= 5; k++) track("out", new Uint8Array(FRAME), START_MS + 10_000 * i + k);
+    }
+    file.close();
+    const { flows } = await flowsOf("again");
+    expect(flows.map(({ directions: [out] }) => out?.bytes)).toEqual(new Array(3).fill(5 * FRAME));
+    const tracks = flows.flatMap(({ flow }) => flow.tracks);
+    expect(tracks.map(({ retransmissions }) => retransmissions)).toEqual(new Array(6).fill(0));
+    expect(tracks.map(({ gapBytes, jumps }) => gapBytes + jumps)).toEqual(new Array(6).fill(0));
+  });
+
   test("is for its owner alone", () => {
     const file = new PayloadFile();
     file.create(path("mode"));

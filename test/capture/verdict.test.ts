@@ -141,7 +141,8 @@ describe("assertions", () => {
         seconds.map((s) => 1_000 * s),
         { law, frameBytes: undefined, toleranceMs: 10 },
       ),
-    frames,
+    detectors: frames && { ...frames, of: ["frames"] },
+    doubt: { unkept: undefined, clock: undefined },
   });
   function lawOf() {
     const found = parseAssertions("interval~uniform(10s,15s)")[0];

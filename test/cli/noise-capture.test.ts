@@ -309,6 +309,14 @@ describe("a capture from a file", () => {
     ]);
   });
 
+  test("with labels of another time is no capture that hides: exit code 2", () => {
+    const labels = join(directory(), "labels.txt");
+    writeFileSync(labels, "5\n6\n");
+    const { code, out, errors } = run("noise-capture", "--pcap", captureFile(), "--label", labels);
+    expect([code, out.includes("60 frames")]).toEqual([2, true]);
+    expect(errors).toContain("--label was of no use: of its 2 times none lies within the capture");
+  });
+
   test("that is cut short is reported as far as it goes, with the offset: exit code 2", () => {
     const path = captureFile(pcap(packets).slice(0, -100));
     const { code, out, errors } = run("noise-capture", "--pcap", path);

@@ -118,7 +118,8 @@ function tapFamily(
   subject: Subject,
   isAnswered: boolean,
 ): FamilyResult | undefined {
-  const cases = streams.flatMap((stream) => casesOf(stream, subject, isAnswered));
+  const each = streams.map((stream) => casesOf(stream, subject, isAnswered));
+  const cases = each.flat();
   const names = [...new Set(cases.flatMap(({ values }) => [...values.keys()]))];
   // Where nothing came back, there was no answer to be late.
   const features: Feature[] = names.map((name) => ({
@@ -130,6 +131,7 @@ function tapFamily(
   return measureFamily(
     {
       ...{ subject, name: subject === "payload" ? "frames" : "timed syncs", features, labels },
+      streams: each.flatMap((ofStream, index) => ofStream.map(() => index)),
       ...{ limit: LIMIT, isRequired: true, framesEach: 1 },
     },
     new SeededRandom(SEED),
@@ -166,8 +168,10 @@ function guardFamily(
   const out: RecordedTraffic = { timesMs: [], bytes: [], kinds: [] };
   const back: RecordedTraffic = { timesMs: [], bytes: [], kinds: [] };
   const moments = { events: [] as number[], controls: [] as number[] };
+  const starts: number[] = [];
   let startMs = 0;
   for (const one of subjects) {
+    starts.push(startMs);
     const shiftMs = startMs - one.fromMs;
     append(out, one.guard.out, shiftMs);
     append(back, one.guard.in, shiftMs);
@@ -185,7 +189,11 @@ function guardFamily(
     { out, ...(isAnswered ? { in: back } : {}) },
     { eventsMs: rising(moments.events), controlsMs: rising(moments.controls) },
     { beforeMs: LOOK_MS, afterMs: LOOK_MS },
-    { random: new SeededRandom(SEED), limit: LIMIT, subject },
+    {
+      ...{ random: new SeededRandom(SEED), limit: LIMIT, subject },
+      // Circuits and machines differ: a node's frames are compared with its own.
+      streamOf: (timeMs) => starts.findLastIndex((start) => start <= timeMs),
+    },
   );
 }
 
