@@ -40,7 +40,7 @@ describe("usage: exit code 2", () => {
     ["a name that begins a command's", ["noise"], ['"noise" is not a command']],
     ["an unknown option", ["node", "--tx-proxi", "x"], ["--tx-proxi"]],
     ["an option without its value", ["node", "--tx-proxy"], ["--tx-proxy"]],
-    ["a word too many", idleNode("x", "more"), ["argument"]],
+    ["a word too many", idleNode("x", "more"), ["no command of anonctl node"]],
     ["no zone", ["node"], ["--tx-proxy", "--anonymous-inbound"]],
     [
       "a peer whose zone has no proxy",
