@@ -7,6 +7,18 @@ import { RUNS } from "../levin/mutation.ts";
 import { anyItem, codeOf, hex } from "./arbitrary-rlp.ts";
 
 const ownWords = new Set(["id", "secp256k1"]);
+const knownKeys = new Set([
+  "ip",
+  "ip6",
+  "tcp",
+  "udp",
+  "tcp6",
+  "udp6",
+  "quic",
+  "quic6",
+  "onion3",
+  "eth",
+]);
 const latin1 = fc
   .uint8Array({ maxLength: 12 })
   .map((bytes) => Buffer.from(bytes).toString("latin1"))
@@ -70,7 +82,9 @@ describe("a pair in words", () => {
 
   test("what is shown is plain, and means the same when read back", () => {
     const plain = /^[ -~]*$/;
-    const property = fc.property(latin1, anyItem, (key, item) => {
+    // A key whose meaning is known may hold no value; that one is judged below.
+    const unknown = latin1.filter((key) => !knownKeys.has(key));
+    const property = fc.property(unknown, anyItem, (key, item) => {
       expect(pairKeyText(key)).toMatch(plain);
       expect(readPairKey(pairKeyText(key))).toBe(key);
       const text = pairText(key, item);
@@ -81,7 +95,7 @@ describe("a pair in words", () => {
   });
 
   test("any value of a known key is shown in plain signs, and read back the same or refused", () => {
-    const known = fc.constantFrom("ip", "ip6", "tcp", "udp", "tcp6", "udp6", "onion3", "eth");
+    const known = fc.constantFrom(...knownKeys);
     const value = fc.oneof(anyItem, fc.uint8Array({ minLength: 1, maxLength: 2 }));
     const property = fc.property(known, value, (key, item) => {
       const text = pairText(key, item);
